@@ -1,0 +1,315 @@
+"""The result record: immutable, versioned, and complete enough to repeat the measurement from it alone.
+
+Measuring writes these; storing, judging and showing re-read them. Nothing derived (a mean, a verdict) is kept
+where the raw samples are. Times are integers in nanoseconds unless a name ends in `_s`; sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+SCHEMA_VERSION = 1
+
+Status = Literal[
+    "measured",  # samples are there; whether the outputs are right is `parity`
+    "unavailable",  # the engine, its version or its device is not here
+    "unsupported",  # the engine is here but cannot run this model or variant
+    "failed",  # the adapter raised in `failure.phase`
+    "crashed",  # the worker died from a signal or left without answering
+    "timeout",  # a step did not end before its deadline
+    "out_of_memory",
+    "interrupted",  # stopped by the user; samples may be there, but fewer than planned
+]
+
+ParityStatus = Literal["pass", "fail", "unknown"]
+
+PossiblyInfinite = Annotated[
+    float, WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": ["Infinity", "-Infinity", "NaN"]}]})
+]
+"""A float that JSON has no number for when it is infinite; it is written as a string then."""
+
+
+def new_id() -> str:
+    """A fresh random identifier (32 hexadecimal digits)."""
+    return uuid4().hex
+
+
+def now() -> datetime:
+    """The current time, UTC."""
+    return datetime.now(UTC)
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, and unknown keys are an error rather than silently dropped."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class Tensor(Record):
+    """A named tensor of a signature; a str dimension is dynamic."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+class ModelRef(Record):
+    """Which model: `source` is "builtin" or "onnx"; `sha256` is of the ONNX file or the weights."""
+
+    name: str
+    source: Literal["builtin", "onnx"]
+    sha256: str
+    path: str | None = Field(None, description="where the ONNX file was, for a model given by path")
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    parameters: int | None = None
+    macs: int | None = Field(None, description="multiply-accumulate operations of one inference at batch 1")
+
+
+class ContenderRef(Record):
+    """One side of a comparison; `text` is how the user wrote it, in canonical form."""
+
+    text: str
+    backend: str
+    flavour: str = ""
+    precision: str = "fp32"
+    version: str = Field("", description="engine version asked for; empty for the one installed")
+    options: dict[str, str] = Field(default_factory=dict)
+
+
+class VariantRef(Record):
+    """What is varied beside the contender."""
+
+    batch: int = 1
+    threads: int = 1
+    dims: dict[str, int] = Field(default_factory=dict, description="sizes of named dynamic dimensions")
+
+
+class Case(Record):
+    """Model × contender × variant × scenario: the unit of work and of failure."""
+
+    model: ModelRef
+    contender: ContenderRef
+    variant: VariantRef
+    scenario: str = "single_stream"
+    key: str = Field(description="stable identity of the case over time: a series is one key on one machine")
+
+
+class Settings(Record):
+    """How it was measured and will be judged."""
+
+    margin: float = Field(0.02, description="differences below this share count as the same")
+    confidence: float = 0.95
+    target_ci: float = Field(0.01, description="stop when the ratio's interval is within ± this share")
+    budget_s: float = 50.0
+    min_trials: int = Field(4, description="trials before a narrow interval may end the measurement early")
+    max_trials: int = 12
+    rounds_per_trial: int = Field(20, description="most rounds in one trial")
+    block_s: float = Field(0.25, description="length of one block")
+    warmup_max_s: float = 10.0
+    deadline_s: float = 120.0
+    memory_limit: int | None = None
+    seed: int = 0
+    input_sets: tuple[str, ...] = ("normal:0", "normal:1", "uniform:0")
+
+
+class Failure(Record):
+    """Why a case has no result: which phase, what the engine said, what the worker left behind."""
+
+    phase: str
+    kind: str
+    message: str
+    hint: str = ""
+    exit_signal: str = ""
+    stderr_tail: str = ""
+    traceback: str = ""
+
+
+class Round(Record):
+    """One block of one contender in one round. Values are per sample, not per call."""
+
+    index: int
+    position: int = Field(description="place in this round's random order, from 0")
+    input_set: str
+    calls_per_sample: int = 1
+    samples_ns: tuple[int, ...]
+    canary_ns: int | None = Field(None, description="the canary's time in this round")
+    cpu_s: float | None = Field(None, description="CPU seconds of the worker's process in the block")
+    steal_s: float | None = Field(None, description="seconds stolen by the hypervisor during the block")
+
+
+class Trial(Record):
+    """One life of a worker process."""
+
+    index: int
+    import_ns: int
+    load_ns: int
+    first_inference_ns: int
+    warmup_ns: tuple[int, ...] = Field(description="the warm-up curve: one value a call, first call included")
+    steady_from: int | None = Field(description="index into warmup_ns; None: never steady")
+    rounds: tuple[Round, ...]
+    memory_before_engine: int | None = Field(
+        None, description="resident bytes before the engine was imported"
+    )
+    memory_after_load: int | None = None
+    memory_peak: int | None = Field(None, description="largest resident size of the worker process")
+    timed_drift: PossiblyInfinite | None = Field(
+        None, description="largest relative difference of a timed call's outputs from the checked ones"
+    )
+
+
+class Memory(Record):
+    """Largest figures over the trials, bytes."""
+
+    before_engine: int | None = None
+    after_load: int | None = None
+    peak: int | None = None
+
+
+class ArtefactRef(Record):
+    """What *build* left: size in bytes, and what the size is of."""
+
+    bytes: int | None
+    note: str = ""
+    build_ns: int | None = Field(None, description="None where the engine has no build step; `note` says so")
+
+
+class OutputParity(Record):
+    """One output on one input set, against the reference in float64.
+
+    Errors are root mean squares and maxima of the difference, divided by the root mean square of the reference.
+    """
+
+    output: str
+    input_set: str
+    status: ParityStatus
+    error_rms: float | None
+    error_max: float | None
+    yardstick_rms: float | None
+    yardstick_max: float | None
+    ratio_rms: float | None = Field(None, description="error_rms in units of the yardstick's own")
+    ratio_max: float | None = None
+    budget_rms: float
+    budget_max: float
+    worst_index: tuple[int, ...] | None = None
+    cosine: float | None = None
+    top1_agreement: float | None = None
+    reason: str = ""
+
+
+class Parity(Record):
+    """Does the engine compute the right thing? `unknown` is never `pass`."""
+
+    status: ParityStatus
+    reference: str = Field(description="which reference judged, e.g. 'torch 2.13.0 float64'")
+    yardstick: str = Field(description="whose error is the unit, e.g. 'torch 2.13.0 float32'")
+    reason: str = ""
+    contract: tuple[str, ...] = Field((), description="breaches of names, number, dtypes or shapes")
+    outputs: tuple[OutputParity, ...] = ()
+
+
+class Warning_(Record):
+    """A doubt about the measurement: the figure, its consequence, and what to do."""
+
+    code: str
+    message: str
+    figure: float | None = None
+    consequence: str = ""
+    advice: str = ""
+
+
+class Gpu(Record):
+    """One GPU as its driver describes it."""
+
+    name: str
+    memory: int | None = None
+    driver: str = ""
+
+
+class Machine(Record):
+    """Fingerprint of the machine. `id` is stable while the hardware and its limits stay the same."""
+
+    id: str
+    hostname: str
+    system: str
+    kernel: str
+    cpu: str
+    architecture: str
+    cores_physical: int | None
+    cores_logical: int | None
+    cores_usable: int
+    cpu_flags: tuple[str, ...] = ()
+    caches: dict[str, str] = Field(default_factory=dict)
+    memory: int
+    frequency_mhz: float | None = None
+    governor: str | None = None
+    microcode: str | None = None
+    virtualisation: str | None = None
+    container_cpu_limit: float | None = None
+    container_memory_limit: int | None = None
+    gpus: tuple[Gpu, ...] = ()
+
+
+class Environment(Record):
+    """Software around the measurement."""
+
+    python: str
+    harness: str
+    packages: dict[str, str]
+    commit: str | None = Field(None, description="commit of the working directory's repository")
+    branch: str | None = None
+    dirty: bool | None = None
+    command: tuple[str, ...] = ()
+    variables: dict[str, str] = Field(
+        default_factory=dict, description="environment variables that engines read"
+    )
+
+
+class Run(Record):
+    """One execution of a suite or comparison: who, when, where, which commit."""
+
+    id: str = Field(default_factory=new_id)
+    name: str
+    kind: Literal["compare", "suite"]
+    plan_key: str = Field(description="hash of cases and settings: the same command has the same key")
+    started_at: datetime = Field(default_factory=now)
+    user: str = ""
+    machine: Machine
+    environment: Environment
+    settings: Settings
+    gates: tuple[dict[str, Any], ...] = Field(
+        (), description="gates of the suite, as `harness.judge.gate_types` reads them"
+    )
+
+
+class Result(Record):
+    """What one case gave."""
+
+    schema_version: Literal[1] = 1
+    id: str = Field(default_factory=new_id)
+    run_id: str
+    group_id: str = Field(
+        description="results of one group were measured in the same rounds and can be paired"
+    )
+    created_at: datetime = Field(default_factory=now)
+    case: Case
+    status: Status
+    settings: Settings
+    machine: Machine
+    environment: Environment
+    engine_version: str = ""
+    effective: dict[str, Any] = Field(
+        default_factory=dict, description="configuration read back from the engine"
+    )
+    inputs_sha256: dict[str, str] = Field(default_factory=dict, description="input set -> hash of its bytes")
+    artefact: ArtefactRef | None = None
+    memory: Memory | None = None
+    trials: tuple[Trial, ...] = ()
+    stop_reason: str = ""
+    parity: Parity | None = None
+    failure: Failure | None = None
+    warnings: tuple[Warning_, ...] = ()
