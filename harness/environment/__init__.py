@@ -1,0 +1,1 @@
+"""What surrounds a measurement: the machine, its software, its noise."""

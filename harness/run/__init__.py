@@ -1,0 +1,1 @@
+"""The parent side of measuring: worker processes, trials, rounds. Imports no engine."""

@@ -1,0 +1,286 @@
+"""Measures one group: all its contenders in the same rounds, one running while the others stand still."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import StorageError
+from harness.judge.judging import decision_half_widths, pair_noise_ratio
+from harness.judge.pacing import MIN_ROUNDS, Pace, plan_pace, should_stop
+from harness.judge.parity import worst_of
+from harness.records import (
+    Case,
+    ContenderRef,
+    Environment,
+    Machine,
+    Memory,
+    Parity,
+    Result,
+    Settings,
+    Status,
+    Trial,
+    VariantRef,
+)
+from harness.run.canary import CanaryBird
+from harness.run.contender import ContenderRun
+from harness.run.models import ReadyModel
+from harness.run.observer import Observer
+from suites.cache import cache_root
+from suites.leftovers import sweep, temporary_name
+
+
+@dataclass(frozen=True)
+class GroupPlan:
+    """All that measuring one group needs."""
+
+    run_id: str
+    group_id: str
+    model: ReadyModel
+    contenders: tuple[ContenderRef, ...]
+    variant: VariantRef
+    scenario: str
+    settings: Settings
+    machine: Machine
+    environment: Environment
+    case_key: Callable[[ContenderRef], str]
+    memory_limit: int | None = None
+
+
+Checkpoint = dict[str, Any]
+"""One finished trial of all contenders, as plain JSON."""
+
+
+class GroupRunner:
+    """Runs the trials of one group. `results` may be asked for at any time: what is measured is never lost."""
+
+    def __init__(
+        self,
+        plan: GroupPlan,
+        observer: Observer,
+        *,
+        on_trial: Callable[[int, Checkpoint], None],
+        on_failed: Callable[[Result], None],
+        done: Sequence[Checkpoint] = (),
+        failed: Sequence[Result] = (),
+    ) -> None:
+        self.plan = plan
+        self.stop_reason = ""
+        self.rounds_done = 0
+        self._observer = observer
+        self._on_trial = on_trial
+        self._on_failed = on_failed
+        self._reported: dict[int, Result] = {}
+        self._folder = build_folder()
+        self._random = np.random.default_rng(plan.settings.seed)
+        self.contenders = [
+            ContenderRun(
+                ref,
+                plan.variant,
+                plan.model,
+                plan.settings,
+                self._folder / str(number),
+                plan.memory_limit,
+            )
+            for number, ref in enumerate(plan.contenders)
+        ]
+        texts = [ref.text for ref in plan.contenders]
+        for result in failed:
+            self._reported[texts.index(result.case.contender.text)] = result
+        self._trial = 0
+        self._spent_before = 0.0
+        for checkpoint in done:
+            self._restore(checkpoint)
+
+    def measure(self) -> None:
+        """Run trials until the stopping rule says so. Leaves no process behind, whatever happens."""
+        start = time.monotonic()
+        widths: list[float | None] = [None]
+        try:
+            with CanaryBird(self._observer) as canary:
+                while self._active():
+                    begin = time.monotonic()
+                    self._run_trial(canary, begin - start)
+                    spent = time.monotonic() - start
+                    self._report_failures()
+                    stop = should_stop(
+                        trials=self._trial,
+                        spent_s=spent + self._spent_before,
+                        trial_s=time.monotonic() - begin,
+                        half_widths=widths,
+                        settings=self.plan.settings,
+                    )
+                    if stop.stop:
+                        self.stop_reason = stop.reason
+                        break
+                    widths = decision_half_widths(self.results("measured"))
+        except BaseException:
+            self._keep_broken_trial()
+            raise
+        finally:
+            for contender in self.contenders:
+                contender.abandon()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _active(self) -> list[ContenderRun]:
+        return [c for n, c in enumerate(self.contenders) if c.failure is None and n not in self._reported]
+
+    def _run_trial(self, canary: CanaryBird, spent_s: float) -> None:
+        settings = self.plan.settings
+        index = self._trial
+        begin = time.monotonic()
+        order = [self._active()[i] for i in self._random.permutation(len(self._active()))]
+        for contender in order:
+            self._tell(spent_s, begin, f"trial {index + 1}: starting {contender.ref.text}")
+            contender.start_trial(index)
+        alive = [c for c in self.contenders if c.alive]
+        if not alive:
+            return
+        startup = time.monotonic() - begin
+        noise = pair_noise_ratio(self.results("measured"))
+        pace = plan_pace({c.ref.text: c.sample_s for c in alive}, startup, settings, noise)
+        for number in range(pace.rounds):
+            self._run_round(canary, number, pace)
+            self._tell(spent_s, begin, f"trial {index + 1}: round {number + 1} of {pace.rounds}")
+        for contender in self.contenders:
+            contender.end_trial()
+        self._trial += 1
+        self._on_trial(index, self._checkpoint(index, time.monotonic() - begin))
+
+    def _keep_broken_trial(self) -> None:
+        """Keep the rounds of a trial that was interrupted, when each contender has enough of them."""
+        alive = [c for c in self.contenders if c.alive]
+        whole = bool(alive) and all(c.rounds_done >= MIN_ROUNDS for c in alive)
+        for contender in alive:
+            if whole:
+                contender.end_trial()
+            else:
+                contender.abandon()
+        if whole:
+            self._trial += 1
+            self._on_trial(self._trial - 1, self._checkpoint(self._trial - 1, 0.0))
+
+    def _run_round(self, canary: CanaryBird, number: int, pace: Pace) -> None:
+        alive = [c for c in self.contenders if c.alive]
+        sets = list(self.plan.model.feeds)
+        input_set = sets[self.rounds_done % len(sets)]
+        canary_ns = canary.sing()
+        for position, chosen in enumerate(self._random.permutation(len(alive))):
+            contender = alive[chosen]
+            if contender.alive:
+                contender.run_block(number, position, input_set, pace.samples[contender.ref.text], canary_ns)
+        self.rounds_done += 1
+
+    def _tell(self, spent_s: float, begin: float, text: str) -> None:
+        spent = spent_s + time.monotonic() - begin + self._spent_before
+        self._observer.progress(min(spent, self.plan.settings.budget_s), self.plan.settings.budget_s, text)
+
+    def _report_failures(self) -> None:
+        for number, contender in enumerate(self.contenders):
+            if contender.failure is not None and number not in self._reported:
+                result = self._result(contender, "measured")
+                self._reported[number] = result
+                self._on_failed(result)
+
+    def results(self, finished_as: Status) -> list[Result]:
+        """A result for every contender, in the order they were asked for."""
+        return [
+            self._reported.get(number) or self._result(contender, finished_as)
+            for number, contender in enumerate(self.contenders)
+        ]
+
+    def _result(self, contender: ContenderRun, finished_as: Status) -> Result:
+        plan = self.plan
+        status: Status = finished_as
+        if contender.failure is not None:
+            status = contender.failure.status
+        elif not contender.trials:
+            status = "interrupted"
+        return Result(
+            run_id=plan.run_id,
+            group_id=plan.group_id,
+            case=Case(
+                model=plan.model.ref,
+                contender=contender.ref,
+                variant=plan.variant,
+                scenario=plan.scenario,
+                key=plan.case_key(contender.ref),
+            ),
+            status=status,
+            settings=plan.settings,
+            machine=plan.machine,
+            environment=plan.environment,
+            engine_version=contender.engine_version,
+            effective=contender.effective,
+            inputs_sha256=dict(plan.model.inputs_sha256),
+            artefact=contender.artefact_record(),
+            memory=_memory(contender.trials),
+            trials=tuple(contender.trials),
+            stop_reason=self.stop_reason,
+            parity=worst_of(contender.parities),
+            failure=contender.failure_record(),
+        )
+
+    def _checkpoint(self, index: int, seconds: float) -> Checkpoint:
+        entries: list[dict[str, Any] | None] = []
+        for contender in self.contenders:
+            if contender.failure is not None or not contender.trials:
+                entries.append(None)
+                continue
+            entries.append(
+                {
+                    "trial": contender.trials[-1].model_dump(mode="json"),
+                    "parity": contender.parities[-1].model_dump(mode="json"),
+                    "engine_version": contender.engine_version,
+                    "effective": contender.effective,
+                    "artefact": contender.artefact,
+                    "build_ns": contender.build_ns,
+                }
+            )
+        return {"index": index, "seconds": seconds, "contenders": entries}
+
+    def _restore(self, checkpoint: Mapping[str, Any]) -> None:
+        for contender, entry in zip(self.contenders, checkpoint["contenders"], strict=True):
+            if entry is None:
+                continue
+            contender.trials.append(Trial.model_validate(entry["trial"]))
+            contender.parities.append(Parity.model_validate(entry["parity"]))
+            contender.engine_version = entry["engine_version"]
+            contender.effective = entry["effective"]
+        self._trial = checkpoint["index"] + 1
+        self._spent_before += checkpoint["seconds"]
+
+
+def _memory(trials: Sequence[Trial]) -> Memory | None:
+    def largest(field: str) -> int | None:
+        return max((v for t in trials if (v := getattr(t, field)) is not None), default=None)
+
+    if not trials:
+        return None
+    return Memory(
+        before_engine=largest("memory_before_engine"),
+        after_load=largest("memory_after_load"),
+        peak=largest("memory_peak"),
+    )
+
+
+def build_folder() -> Path:
+    """A fresh folder for artefacts in the cache; those that killed runs left there are removed first."""
+    builds = cache_root() / "builds"
+    try:
+        builds.mkdir(parents=True, exist_ok=True)
+        sweep(builds)
+        folder = builds / temporary_name()
+        folder.mkdir()
+    except OSError as error:
+        raise StorageError(
+            f"no folder for artefacts can be made in {builds}: {error.strerror}",
+            "make room or name another cache folder with HARNESS_CACHE",
+        ) from None
+    return folder

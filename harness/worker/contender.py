@@ -1,0 +1,228 @@
+"""One contender in its worker: opens, builds, loads, warms up and times one session of one engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from backends.base import Backend, Session
+from backends.catalogue import load_adapter
+from backends.contract import (
+    Array,
+    Artefact,
+    ContractError,
+    ModelSource,
+    Probe,
+    StateError,
+    UnavailableError,
+    Variant,
+)
+from harness.worker import clock
+from harness.worker.channel import Message
+from harness.worker.plain import plain_text, plain_value
+from harness.worker.tensors import pack, unpack
+
+
+class ContenderHost:
+    """Holds the adapter and its session between requests. Input sets are bound one at a time."""
+
+    def __init__(self) -> None:
+        self._backend: Backend | None = None
+        self._source: ModelSource | None = None
+        self._variant = Variant()
+        self._session: Session | None = None
+        self._feeds: dict[str, dict[str, Array]] = {}
+        self._expected: dict[str, dict[str, Array]] = {}
+        self._bound = ""
+        self._clock_ns = 0.0
+
+    def probe(self, request: Message) -> Message:
+        """Is the engine here? Answers with the fields of `Probe`."""
+        probe = _probed(load_adapter(request.head["backend"]))
+        return Message({"probe": plain_value(asdict(probe))})
+
+    def open(self, request: Message) -> Message:
+        """Import the engine; "import_ns" is the time that took."""
+        head = request.head
+        self._source = ModelSource.from_json(head["source"])
+        self._variant = Variant(**head["variant"])
+        self._clock_ns = clock.clock_cost_ns()
+
+        def import_engine() -> Probe:
+            self._backend = load_adapter(head["backend"])
+            return _probed(self._backend)
+
+        import_ns, probe = clock.elapsed_ns(import_engine)
+        flavour = self._variant.flavour
+        if not probe.available:
+            reason = probe.reason or f"{head['backend']} cannot run here"
+            raise UnavailableError(f"{reason}; install it with: {probe.install}" if probe.install else reason)
+        if flavour and flavour not in probe.flavours:
+            known = ", ".join(sorted(name for name in probe.flavours if name)) or "none"
+            raise UnavailableError(f"{head['backend']} has no flavour {flavour!r}; flavours: {known}")
+        if probe.flavours.get(flavour):
+            raise UnavailableError(f"{head['backend']}:{flavour} cannot run here: {probe.flavours[flavour]}")
+        return Message({"import_ns": import_ns, "version": plain_text(probe.version)})
+
+    def build(self, request: Message) -> Message:
+        """Build the artefact into "folder"."""
+        backend, source = self._opened()
+        folder = Path(request.head["folder"])
+        build_ns, artefact = clock.elapsed_ns(lambda: backend.build(source, self._variant, folder))
+        _require(artefact, Artefact, f"build of {backend.name}")
+        path = str(artefact.path) if artefact.path else None
+        size = None if artefact.bytes is None else int(artefact.bytes)
+        return Message(
+            {
+                "build_ns": build_ns,
+                "artefact": {"path": path, "bytes": size, "note": plain_text(artefact.note)},
+            }
+        )
+
+    def load(self, request: Message) -> Message:
+        """Load the artefact; answers with the signature as the engine has it."""
+        backend, source = self._opened()
+        head = request.head["artefact"]
+        artefact = Artefact(Path(head["path"]) if head["path"] else None, head["bytes"], head["note"])
+        load_ns, session = clock.elapsed_ns(lambda: backend.load(source, artefact, self._variant))
+        _require(session, Session, f"load of {backend.name}")
+        self._session = session
+        return Message(
+            {
+                "load_ns": load_ns,
+                "inputs": [plain_value(spec.to_json()) for spec in session.inputs],
+                "outputs": [plain_value(spec.to_json()) for spec in session.outputs],
+            }
+        )
+
+    def feeds(self, request: Message) -> Message:
+        """Keep an input set under its name."""
+        self._feeds[request.head["set"]] = unpack(request.fds[0], request.head["layout"])
+        return Message({})
+
+    def first(self, request: Message) -> Message:
+        """Bind an input set and time the very first inference."""
+        call = self._bind(request.head["set"])
+        first_ns, _ = clock.elapsed_ns(call)
+        return Message({"first_ns": first_ns})
+
+    def outputs(self, request: Message) -> Message:
+        """Outputs for one input set; kept, so that timed outputs can be compared with them."""
+        name = request.head["set"]
+        self._bind(name)()
+        assert self._session is not None
+        results = _numbers(self._session.download())
+        self._expected[name] = {key: value.copy() for key, value in results.items()}
+        fd, layout = pack(results)
+        return Message({"layout": layout}, fds=(fd,))
+
+    def warm(self, request: Message) -> Message:
+        """Time single calls: at most "calls" of them, at most "ns" nanoseconds long."""
+        call = self._bind(request.head["set"])
+        times = clock.timed_until(call, request.head["calls"], request.head["ns"])
+        median = float(np.median(times))
+        return Message(
+            {"calls_per_sample": clock.calls_per_sample(median, self._clock_ns)}, payload=times.tobytes()
+        )
+
+    def block(self, request: Message) -> Message:
+        """Time one block: "discard" calls first, then "samples" samples of "calls" calls; check the last output."""
+        head = request.head
+        call = self._bind(head["set"])
+        for _ in range(head["discard"]):
+            call()
+        cpu_start = time.process_time_ns()
+        times = clock.timed_samples(call, head["samples"], head["calls"])
+        cpu_ns = time.process_time_ns() - cpu_start
+        return Message({"cpu_ns": cpu_ns, "drift": self._drift(head["set"])}, payload=times.tobytes())
+
+    def effective(self, _request: Message) -> Message:
+        """The configuration that the engine really runs with; asking may cost memory, so it is asked last."""
+        if self._session is None:
+            return Message({"effective": {}})
+        effective = self._session.effective()
+        _require(effective, dict, "effective()")
+        return Message({"effective": plain_value(effective)})
+
+    def close(self, _request: Message) -> Message:
+        """Release the session."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+        return Message({})
+
+    def _opened(self) -> tuple[Backend, ModelSource]:
+        if self._backend is None or self._source is None:
+            raise StateError("build and load need open first")
+        return self._backend, self._source
+
+    def _bind(self, name: str) -> Callable[[], object]:
+        if self._session is None:
+            raise StateError("running needs load first")
+        if self._bound != name:
+            self._session.prepare(self._feeds[name])
+            self._session.upload()
+            self._session.synchronize()
+            self._bound = name
+        return self._session.timed_call()
+
+    def _drift(self, name: str) -> float | None:
+        """Largest relative difference (root mean square) of the last outputs from the checked ones.
+
+        None when nothing was checked for this input set; infinity when names, shapes or finiteness differ.
+        """
+        expected = self._expected.get(name)
+        if expected is None:
+            return None
+        assert self._session is not None
+        actual = self._session.download()
+        if set(actual) != set(expected):
+            return float("inf")
+        # No output at all: there was nothing to check.
+        return max(
+            (relative_difference(np.asarray(actual[key]), expected[key]) for key in expected), default=None
+        )
+
+
+def _probed(backend: Backend) -> Probe:
+    probe = backend.probe()
+    _require(probe, Probe, f"probe of {backend.name}")
+    return probe
+
+
+def _require(value: object, kind: type, what: str) -> None:
+    if not isinstance(value, kind):
+        raise ContractError(f"{what} returned {type(value).__name__}, expected {kind.__name__}")
+
+
+def _numbers(outputs: Mapping[str, Array]) -> dict[str, Array]:
+    """The outputs as arrays. Raises ContractError for what cannot be compared with numbers."""
+    _require(outputs, Mapping, "download()")
+    arrays = {}
+    for name, value in outputs.items():
+        _require(name, str, "download(), as an output's name,")
+        arrays[plain_text(name)] = array = np.asarray(value)
+        if array.dtype.kind not in "biufc":
+            raise ContractError(
+                f"output {plain_text(name)!r} came back as {array.dtype}, which are no numbers"
+            )
+    return arrays
+
+
+def relative_difference(actual: Array, expected: Array) -> float:
+    """Root mean square of the difference over that of `expected`; infinity where they cannot be compared."""
+    if actual.shape != expected.shape or actual.dtype != expected.dtype:
+        return float("inf")
+    if np.array_equal(actual, expected, equal_nan=actual.dtype.kind in "fc"):
+        return 0.0
+    wide, base = actual.astype(np.float64), expected.astype(np.float64)
+    if not np.array_equal(np.isfinite(wide), np.isfinite(base)):
+        return float("inf")
+    finite = np.isfinite(base)
+    difference = float(np.sqrt(np.mean(np.square(wide[finite] - base[finite])))) if finite.any() else 0.0
+    scale = float(np.sqrt(np.mean(np.square(base[finite])))) if finite.any() else 0.0
+    return difference / scale if scale > 0 else difference
