@@ -1,0 +1,90 @@
+"""What judging a group of results gives: estimates with intervals, and a verdict for every pair.
+
+These are derived from `harness.records.Result` alone and can be computed again from it at any time.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from harness.records import ParityStatus, Record, Status, Warning_
+
+SpeedVerdict = Literal["faster", "slower", "same", "unsettled", "unknown"]
+
+
+class Estimate(Record):
+    """A figure with its interval. `value` None means that it cannot be stated; `reason` says why.
+
+    `low` and `high` are None where an interval cannot be given (one trial, too few samples); `reason` says so.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    confidence: float = 0.95
+    samples: int = 0
+    trials: int = 0
+    reason: str = ""
+
+
+class ContenderSummary(Record):
+    """One contender's figures, ready to be shown. Latencies are seconds a call."""
+
+    result_id: str
+    contender: str
+    status: Status
+    reason: str = ""
+    engine_version: str = ""
+    p50: Estimate
+    p90: Estimate
+    p99: Estimate
+    throughput: Estimate
+    """Inferences (items, not calls) per second, one call after the other: batch / mean latency."""
+    first_inference: Estimate
+    load: Estimate
+    build: Estimate
+    warmup: Estimate
+    """Seconds from the first call to the first steady one."""
+    memory_peak: Estimate
+    artefact: Estimate
+    parity: ParityStatus
+    parity_ratio: float | None = None
+    """Worst error of any output and input set, in units of the yardstick's own (root mean square)."""
+    parity_where: str = ""
+    """Where the worst error is, or why there is no verdict."""
+    warnings: tuple[Warning_, ...] = ()
+
+
+class PairVerdict(Record):
+    """Latency of `a` divided by latency of `b`: above 1, `a` is slower. Evidence for `verdict`."""
+
+    a: str
+    b: str
+    ratio: Estimate
+    decision_low: float | None = None
+    """Ends of the interval that decides: widened for the number of pairs compared at once (Bonferroni)."""
+    decision_high: float | None = None
+    decision_confidence: float = 0.95
+    margin: float
+    verdict: SpeedVerdict
+    words: str
+    """The verdict as a sentence, with its figures."""
+    advice: str = ""
+    """What would settle an unsettled verdict."""
+    rounds: int = 0
+
+
+class Group(Record):
+    """The judged results of one group: one model, one variant, one scenario."""
+
+    group_id: str
+    model: str
+    batch: int
+    threads: int
+    scenario: str
+    contenders: tuple[ContenderSummary, ...]
+    pairs: tuple[PairVerdict, ...]
+    headline: str
+    """The answer in one or two sentences."""
+    warnings: tuple[Warning_, ...] = ()
