@@ -1,0 +1,211 @@
+"""The contract that every adapter fulfils: `Backend` finds, builds and loads; `Session` runs.
+
+The base classes check state, names, dtypes and shapes, so that an adapter holds engine code only: it fills in the
+methods that begin with an underscore. There is no clock here: whoever calls decides what is timed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from backends.contract import (
+    Array,
+    Artefact,
+    Capabilities,
+    ContractError,
+    Feeds,
+    ModelSource,
+    Probe,
+    StateError,
+    TensorSpec,
+    UnsupportedError,
+    Variant,
+)
+
+
+class Session(ABC):
+    """One loaded model on one engine.
+
+    Order of calls: `prepare`, then any number of (`upload`, `infer`, `synchronize`, `download`), then `close`;
+    `prepare` again binds other inputs. Outputs come back as numpy arrays by name, in the model's order.
+    """
+
+    def __init__(self, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> None:
+        self.inputs = inputs
+        self.outputs = outputs
+        self._prepared = False
+        self._inferred = False
+        self._closed = False
+
+    def prepare(self, feeds: Feeds) -> None:
+        """Bind `feeds` (name -> array, C-contiguous, dtype as declared) and allocate once.
+
+        Raises ContractError for a missing, unknown or ill-typed input, StateError after `close`.
+        """
+        if self._closed:
+            raise StateError("prepare was called after close")
+        check_feeds(feeds, self.inputs)
+        self._prepared = self._inferred = False
+        self._prepare(feeds)
+        self._prepared = True
+
+    def upload(self) -> None:
+        """Copy the bound inputs to the device; a no-op where they are there already."""
+        self._require_prepared("upload")
+        self._upload()
+
+    def infer(self) -> None:
+        """Start one inference; on asynchronous devices it may return before the end."""
+        self._require_prepared("infer")
+        self._infer()
+        self._inferred = True
+
+    def synchronize(self) -> None:
+        """Wait until the device has finished all that was started."""
+        self._require_prepared("synchronize")
+        self._synchronize()
+
+    def download(self) -> dict[str, Array]:
+        """Outputs of the last inference as host arrays; raises StateError when there was none."""
+        self._require_prepared("download")
+        if not self._inferred:
+            raise StateError("download was called before infer")
+        return self._download()
+
+    def timed_call(self) -> Callable[[], object]:
+        """The callable that the timing loop calls: one inference, finished on return, with no checks around it.
+
+        It is good until the next `prepare` or `close`. It cannot record that it ran, so from here on `download`
+        takes for granted that it did.
+        """
+        self._require_prepared("timed_call")
+        self._inferred = True
+        if type(self)._synchronize is Session._synchronize:
+            return self._infer
+        infer, synchronize = self._infer, self._synchronize
+
+        def call() -> None:
+            infer()
+            synchronize()
+
+        return call
+
+    def effective(self) -> dict[str, Any]:
+        """What the engine really runs with, read back from the engine; JSON-able.
+
+        Every adapter gives `threads` (int; None where the device has no such setting), `precision` (a word of
+        `contract.PRECISIONS`) and `device` (str), and adds what else its engine tells.
+        """
+        return {}
+
+    def close(self) -> None:
+        """Release the engine's memory; calling it twice is fine."""
+        if not self._closed:
+            self._closed = True
+            self._prepared = False
+            self._close()
+
+    def _require_prepared(self, step: str) -> None:
+        if self._closed:
+            raise StateError(f"{step} was called after close")
+        if not self._prepared:
+            raise StateError(f"{step} was called before prepare")
+
+    @abstractmethod
+    def _prepare(self, feeds: Feeds) -> None: ...
+
+    def _upload(self) -> None:  # noqa: B027 - a CPU engine has nothing to copy
+        pass
+
+    @abstractmethod
+    def _infer(self) -> object: ...
+
+    def _synchronize(self) -> None:  # noqa: B027 - a synchronous engine has nothing to wait for
+        pass
+
+    @abstractmethod
+    def _download(self) -> dict[str, Array]: ...
+
+    def _close(self) -> None:  # noqa: B027 - dropping the references is enough for most engines
+        pass
+
+
+class Backend(ABC):
+    """An inference engine. One instance lives in one worker process, and runs one flavour."""
+
+    name: ClassVar[str]
+    """Canonical name, as in the entry-point group `harness.backends`."""
+
+    @abstractmethod
+    def probe(self) -> Probe:
+        """Whether the engine is here, its version and devices; never raises for a missing engine."""
+
+    @abstractmethod
+    def capabilities(self, flavour: str = "") -> Capabilities:
+        """What this flavour can do."""
+
+    def build(self, source: ModelSource, variant: Variant, folder: Path) -> Artefact:
+        """Convert or compile `source` for `variant` into `folder` (exists, empty, ours).
+
+        Raises UnsupportedError for a precision, option or kind of source that the adapter does not take.
+        """
+        self.check(source, variant)
+        return self._build(source, variant, folder)
+
+    def load(self, source: ModelSource, artefact: Artefact, variant: Variant) -> Session:
+        """Make a `Session` from what `build` left."""
+        self.check(source, variant)
+        return self._load(source, artefact, variant)
+
+    def check(self, source: ModelSource, variant: Variant) -> None:
+        """Raise UnsupportedError when the declared capabilities exclude what is asked."""
+        can = self.capabilities(variant.flavour)
+        if variant.precision not in can.precisions:
+            raise UnsupportedError(
+                f"{self.name} does not run {variant.precision} here; it can run {', '.join(can.precisions)}"
+            )
+        for option in variant.options:
+            if option not in can.options:
+                known = ", ".join(sorted(can.options)) or "none"
+                raise UnsupportedError(f"{self.name} has no option {option!r}; options: {known}")
+        if not self._usable_sources(source, can):
+            raise UnsupportedError(
+                f"{self.name} builds from {' or '.join(can.sources)}, "
+                f"but model {source.name!r} does not come in that form"
+            )
+
+    def _usable_sources(self, source: ModelSource, can: Capabilities) -> tuple[str, ...]:
+        has = {"onnx": source.onnx_path is not None, "torch": source.torch_factory is not None}
+        return tuple(kind for kind in can.sources if has.get(kind, False))
+
+    @abstractmethod
+    def _build(self, source: ModelSource, variant: Variant, folder: Path) -> Artefact: ...
+
+    @abstractmethod
+    def _load(self, source: ModelSource, artefact: Artefact, variant: Variant) -> Session: ...
+
+
+def check_feeds(feeds: Mapping[str, Array], inputs: tuple[TensorSpec, ...]) -> None:
+    """Raise ContractError unless `feeds` has exactly the declared inputs, with their dtypes and ranks."""
+    declared = {spec.name: spec for spec in inputs}
+    for name in feeds:
+        if name not in declared:
+            raise ContractError(f"unknown input {name!r}; the model has {', '.join(declared)}")
+    for name, spec in declared.items():
+        if name not in feeds:
+            raise ContractError(f"input {name!r} is missing")
+        array = feeds[name]
+        if array.dtype != np.dtype(spec.dtype):
+            raise ContractError(f"input {name!r} is {array.dtype}, the model declares {spec.dtype}")
+        if array.ndim != len(spec.shape):
+            raise ContractError(f"input {name!r} has rank {array.ndim}, the model declares {len(spec.shape)}")
+        for axis, (size, dim) in enumerate(zip(array.shape, spec.shape, strict=True)):
+            if isinstance(dim, int) and dim != size:
+                raise ContractError(
+                    f"input {name!r} has size {size} at axis {axis}, the model declares {dim}"
+                )

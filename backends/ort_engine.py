@@ -1,0 +1,284 @@
+"""ONNX Runtime, on the CPU (`ort`) and on CUDA (`ort:cuda`).
+
+The provider is always named, and read back: a session that fell back to another one is refused. Inputs are bound
+once with IO binding; outputs are allocated by the engine, which needs no guess about dynamic shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.base import Backend, Session
+from backends.catalogue import install_command
+from backends.contract import (
+    Array,
+    Artefact,
+    Capabilities,
+    Feeds,
+    ModelSource,
+    Probe,
+    TensorSpec,
+    UnavailableError,
+    UnsupportedError,
+    Variant,
+)
+from backends.engine_import import import_engine
+from backends.memory import aligned_copy
+from backends.options import choice, flag, integer
+
+_PROVIDERS = {"": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_LEVELS = {
+    "off": "ORT_DISABLE_ALL",
+    "basic": "ORT_ENABLE_BASIC",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "layout": "ORT_ENABLE_LAYOUT",
+    "all": "ORT_ENABLE_ALL",
+}
+_OPTIONS = {
+    "graph_optimization_level": "off, basic, extended, layout or all (default)",
+    "allow_spinning": "1 (default) or 0: threads inside an operator wait for work by spinning",
+    "arena": "1 (default) or 0: keep freed CPU memory for reuse",
+    "intra_op_num_threads": "threads inside an operator, in place of the variant's threads",
+}
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(float16)": "float16",
+    "tensor(int8)": "int8",
+    "tensor(int16)": "int16",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(uint8)": "uint8",
+    "tensor(uint16)": "uint16",
+    "tensor(uint32)": "uint32",
+    "tensor(uint64)": "uint64",
+    "tensor(bool)": "bool",
+}
+
+
+def _ort() -> Any:
+    return import_engine("onnxruntime", install_command("ort"))
+
+
+class OrtSession(Session):
+    """A session on the CPU provider."""
+
+    def __init__(self, engine: Any, variant: Variant) -> None:
+        super().__init__(
+            tuple(_spec(value) for value in engine.get_inputs()),
+            tuple(_spec(value) for value in engine.get_outputs()),
+        )
+        self._engine = engine
+        self._variant = variant
+        self._binding: Any = None
+        self._call: Callable[[], object] = partial(tuple)
+
+    def _prepare(self, feeds: Feeds) -> None:
+        binding = self._engine.io_binding()
+        for spec in self.inputs:
+            binding.bind_cpu_input(spec.name, aligned_copy(feeds[spec.name]))
+        for spec in self.outputs:
+            binding.bind_output(spec.name)
+        self._bound(binding)
+
+    def _bound(self, binding: Any) -> None:
+        self._binding = binding
+        self._call = partial(self._engine.run_with_iobinding, binding)
+
+    def _infer(self) -> object:
+        return self._call()
+
+    def timed_call(self) -> Callable[[], object]:
+        """The engine's own bound method; it returns when the outputs are there."""
+        super().timed_call()
+        return self._call
+
+    def _download(self) -> dict[str, Array]:
+        values = self._binding.copy_outputs_to_cpu()
+        # The engine may hand out its own memory, which the next inference writes to.
+        return {spec.name: np.array(value) for spec, value in zip(self.outputs, values, strict=True)}
+
+    def effective(self) -> dict[str, Any]:
+        """Threads, providers and optimisation as the session holds them."""
+        options = self._engine.get_session_options()
+        spinning = "session.intra_op.allow_spinning"
+        return {
+            "threads": options.intra_op_num_threads,
+            "interop_threads": options.inter_op_num_threads,
+            "precision": self._variant.precision,
+            "device": "cpu",
+            "providers": list(self._engine.get_providers()),
+            "graph_optimization_level": options.graph_optimization_level.name,
+            "allow_spinning": options.get_session_config_entry(spinning) == "1",
+            "arena": options.enable_cpu_mem_arena,
+        }
+
+    def _close(self) -> None:
+        self._call = partial(tuple)
+        self._binding = self._engine = None
+
+
+class CudaOrtSession(OrtSession):
+    """A session on the CUDA provider: inputs live on the device, and `upload` fills them from the host."""
+
+    def _prepare(self, feeds: Feeds) -> None:
+        values = _ort().OrtValue
+        self._host = [aligned_copy(feeds[spec.name]) for spec in self.inputs]
+        self._device = [values.ortvalue_from_numpy(array, "cuda", 0) for array in self._host]
+        binding = self._engine.io_binding()
+        for spec, value in zip(self.inputs, self._device, strict=True):
+            binding.bind_ortvalue_input(spec.name, value)
+        for spec in self.outputs:
+            binding.bind_output(spec.name, "cuda", 0)
+        self._bound(binding)
+
+    def _upload(self) -> None:
+        for value, array in zip(self._device, self._host, strict=True):
+            value.update_inplace(array)
+
+    def _synchronize(self) -> None:
+        self._binding.synchronize_outputs()
+
+    def timed_call(self) -> Callable[[], object]:
+        """One inference and the wait for its end."""
+        return Session.timed_call(self)
+
+    def effective(self) -> dict[str, Any]:
+        """As on the CPU, with the CUDA provider's options as it holds them."""
+        options = dict(self._engine.get_provider_options()["CUDAExecutionProvider"])
+        found = super().effective() | {
+            "device": f"cuda:{options.get('device_id', '0')}",
+            "cuda_options": options,
+        }
+        return found | {"precision": "tf32" if options.get("use_tf32") == "1" else "fp32"}
+
+    def _close(self) -> None:
+        super()._close()
+        self._host, self._device = [], []
+
+
+class OrtBackend(Backend):
+    """ONNX Runtime; loads the ONNX file itself, without a build step."""
+
+    name = "ort"
+
+    def probe(self) -> Probe:
+        """Version, and why `ort:cuda` cannot run when it cannot."""
+        install = install_command("ort")
+        try:
+            ort = _ort()
+        except UnavailableError as error:
+            return Probe(False, reason=str(error), install=install)
+        refusal = _refusal(ort, "cuda")
+        return Probe(
+            True,
+            version=ort.__version__,
+            devices=("cpu",) if refusal else ("cpu", "cuda"),
+            install=install,
+            flavours={"": "", "cuda": refusal},
+        )
+
+    def capabilities(self, flavour: str = "") -> Capabilities:
+        """fp32, and TF32 on CUDA; an fp16 or int8 model has to come as such."""
+        if flavour not in _PROVIDERS:
+            raise UnsupportedError(f"ort has no flavour {flavour!r}; flavours: ort, ort:cuda")
+        cuda = flavour == "cuda"
+        return Capabilities(
+            sources=("onnx",),
+            precisions=("fp32", "tf32") if cuda else ("fp32",),
+            options=_OPTIONS,
+            stages={
+                "upload": "" if cuda else "the CPU reads the inputs where they are",
+                "infer": "",
+                "download": "",
+            },
+        )
+
+    def _build(self, source: ModelSource, variant: Variant, folder: Path) -> Artefact:
+        path = source.onnx_path
+        if path is None:
+            raise UnsupportedError(f"ort builds from onnx, but model {source.name!r} has no ONNX file")
+        _intra_threads(variant)
+        return Artefact(
+            path=path,
+            bytes=path.stat().st_size,
+            note="the engine loads the ONNX file; no build step; the size is without external data",
+        )
+
+    def _load(self, source: ModelSource, artefact: Artefact, variant: Variant) -> Session:
+        ort = _ort()
+        if refusal := _refusal(ort, variant.flavour):
+            raise UnavailableError(refusal)
+        if artefact.path is None:
+            raise UnsupportedError(f"ort loads an ONNX file, but the artefact of {source.name!r} has no path")
+        provider = _PROVIDERS[variant.flavour]
+        settings = {} if variant.flavour == "" else {"use_tf32": "1" if variant.precision == "tf32" else "0"}
+        ort.disable_telemetry_events()
+        engine = ort.InferenceSession(
+            str(artefact.path), _session_options(ort, variant), providers=[(provider, settings)]
+        )
+        # Without this, an error of a provider while running would silently repeat the call on another one.
+        engine.disable_fallback()
+        used = engine.get_providers()
+        if not used or used[0] != provider:
+            raise UnavailableError(f"ort was asked for {provider} but runs on {', '.join(used) or 'nothing'}")
+        return CudaOrtSession(engine, variant) if variant.flavour == "cuda" else OrtSession(engine, variant)
+
+
+def _refusal(ort: Any, flavour: str) -> str:
+    """Why a flavour cannot run; empty when its provider is in this build and, for CUDA, reaches a device."""
+    provider = _PROVIDERS[flavour]
+    offered = ort.get_available_providers()
+    if provider not in offered:
+        return (
+            f"onnxruntime {ort.__version__} has no {provider} (it has {', '.join(offered)}); "
+            "install onnxruntime-gpu in place of onnxruntime"
+        )
+    if flavour == "cuda":
+        # Finds the CUDA libraries that come as Python packages; those of the system need no help.
+        if hasattr(ort, "preload_dlls"):
+            ort.preload_dlls()
+        try:
+            ort.OrtValue.ortvalue_from_numpy(np.zeros(1, dtype=np.float32), "cuda", 0)
+        except Exception as error:  # noqa: BLE001 - whatever the driver says is the reason
+            return f"onnxruntime {ort.__version__} finds no usable CUDA device: {error}"
+    return ""
+
+
+def _intra_threads(variant: Variant) -> int:
+    return integer(variant.options, "intra_op_num_threads", variant.threads, minimum=1)
+
+
+def _session_options(ort: Any, variant: Variant) -> Any:
+    asked: Mapping[str, str] = variant.options
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = _intra_threads(variant)
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    level = choice(asked, "graph_optimization_level", _LEVELS, _LEVELS["all"])
+    if not hasattr(ort.GraphOptimizationLevel, level):
+        raise UnsupportedError(f"onnxruntime {ort.__version__} has no graph_optimization_level {level}")
+    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
+    spinning = "1" if flag(asked, "allow_spinning", True) else "0"
+    options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
+    options.enable_cpu_mem_arena = flag(asked, "arena", True)
+    return options
+
+
+def _spec(value: Any) -> TensorSpec:
+    """The engine's description of an input or output as a `TensorSpec`."""
+    if value.type not in _DTYPES:
+        raise UnsupportedError(
+            f"{value.name!r} is a {value.type}; the adapter takes tensors of numbers and booleans"
+        )
+    dims = tuple(
+        dim if isinstance(dim, int | str) and dim != "" else f"{value.name}_dim{axis}"
+        for axis, dim in enumerate(value.shape)
+    )
+    return TensorSpec(value.name, _DTYPES[value.type], dims)

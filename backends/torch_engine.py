@@ -1,0 +1,321 @@
+"""PyTorch eager, on the CPU (`torch`) and on CUDA (`torch:cuda`).
+
+Precision: the module is converted as a whole (`module.to(dtype)`), float inputs are cast once in `prepare` and
+float outputs are cast back to their declared dtype in `download`: the signature stays the declared one. In fp32
+TF32 is off; on CUDA `@tf32` turns it on. Denormals are left as torch has them by default.
+"""
+
+from __future__ import annotations
+
+import importlib
+import zipfile
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.base import Backend, Session
+from backends.catalogue import install_command
+from backends.contract import (
+    Array,
+    Artefact,
+    Capabilities,
+    ContractError,
+    Feeds,
+    ModelSource,
+    Probe,
+    UnavailableError,
+    UnsupportedError,
+    Variant,
+)
+from backends.engine_import import import_engine
+from backends.memory import aligned_copy
+from backends.options import choice
+
+_DTYPES = {"fp32": "float32", "tf32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+_OPTIONS = {"memory_format": "contiguous (default) or channels_last: layout of 4-dimensional tensors"}
+
+
+def _torch() -> Any:
+    return import_engine("torch", install_command("torch"))
+
+
+class _InferenceMode:
+    """Inference mode of this thread, on while any session is open.
+
+    Entering it in every call costs microseconds that a user's loop, which enters it once, does not pay.
+    """
+
+    def __init__(self) -> None:
+        self._sessions = 0
+        self._guard: Any = None
+
+    def enter(self) -> None:
+        if self._sessions == 0:
+            self._guard = _torch().inference_mode()
+            self._guard.__enter__()
+        self._sessions += 1
+
+    def leave(self) -> None:
+        self._sessions -= 1
+        if self._sessions == 0:
+            self._guard.__exit__(None, None, None)
+            self._guard = None
+
+
+_inference_mode = _InferenceMode()
+
+
+class TorchSession(Session):
+    """A module in eager mode. Threads are torch's own setting, which holds for the whole process."""
+
+    def __init__(self, source: ModelSource, variant: Variant, module: Any) -> None:
+        super().__init__(source.inputs, source.outputs)
+        self._torch = _torch()
+        self._variant = variant
+        self._dtype = getattr(self._torch, _DTYPES[variant.precision])
+        self._module = module
+        self._call: Callable[[], Any] = partial(module)
+        self._outputs: Any = None
+        _inference_mode.enter()
+
+    def _bind(self, feeds: Feeds) -> list[Any]:
+        """Host tensors in declared order, in the session's precision and memory format."""
+        torch = self._torch
+        channels_last = _channels_last(self._variant.options)
+        bound = []
+        for spec in self.inputs:
+            tensor = torch.from_numpy(aligned_copy(feeds[spec.name]))
+            if tensor.is_floating_point():
+                tensor = tensor.to(self._dtype)
+            if channels_last and tensor.dim() == 4:
+                tensor = tensor.contiguous(memory_format=torch.channels_last)
+            bound.append(tensor)
+        return bound
+
+    def _prepare(self, feeds: Feeds) -> None:
+        self._outputs = None
+        self._call = partial(self._module, *self._bind(feeds))
+
+    def _infer(self) -> None:
+        self._outputs = self._call()
+
+    def _download(self) -> dict[str, Array]:
+        host: dict[str, Array] = {}
+        for spec, value in zip(self.outputs, self._named(), strict=True):
+            tensor = value.detach().cpu()
+            if tensor.dtype in (self._torch.float16, self._torch.bfloat16):
+                tensor = tensor.to(getattr(self._torch, spec.dtype))
+            host[spec.name] = np.array(tensor.contiguous().numpy())
+        return host
+
+    def _named(self) -> list[Any]:
+        """The module's outputs in declared order; raises ContractError when they are not the declared ones."""
+        given, names = self._outputs, [spec.name for spec in self.outputs]
+        if isinstance(given, Mapping):
+            if set(given) != set(names):
+                raise ContractError(
+                    f"the module returns {', '.join(map(str, given))}; the model declares {', '.join(names)}"
+                )
+            values = [given[name] for name in names]
+        else:
+            values = list(given) if isinstance(given, tuple | list) else [given]
+        if len(values) != len(names):
+            raise ContractError(
+                f"the module returns {len(values)} outputs; the model declares {len(names)}: {', '.join(names)}"
+            )
+        for name, value in zip(names, values, strict=True):
+            if not isinstance(value, self._torch.Tensor):
+                raise ContractError(
+                    f"output {name!r} of the module is a {type(value).__name__}, not a tensor"
+                )
+        return values
+
+    def effective(self) -> dict[str, Any]:
+        """Threads, precision and the switches of torch that change speed or numbers."""
+        torch = self._torch
+        found: dict[str, Any] = {
+            "threads": torch.get_num_threads(),
+            "interop_threads": torch.get_num_interop_threads(),
+            "precision": self._precision(),
+            "device": "cpu",
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "mkldnn": bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled),
+            "float32_matmul_precision": torch.get_float32_matmul_precision(),
+            "inference_mode": torch.is_inference_mode_enabled(),
+            "memory_format": "channels_last" if _channels_last(self._variant.options) else "contiguous",
+        }
+        return found
+
+    def _precision(self) -> str:
+        dtypes = {p.dtype for p in self._module.parameters() if p.is_floating_point()} or {self._dtype}
+        names = {str(dtype).removeprefix("torch.") for dtype in dtypes}
+        words = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
+        return "+".join(sorted(words.get(name, name) for name in names))
+
+    def _close(self) -> None:
+        self._outputs = self._module = None
+        self._call = partial(tuple)
+        _inference_mode.leave()
+
+
+class CudaTorchSession(TorchSession):
+    """A module on the first CUDA device: pinned host inputs, copied by `upload`."""
+
+    def _prepare(self, feeds: Feeds) -> None:
+        self._outputs = None
+        self._host = [tensor.pin_memory() for tensor in self._bind(feeds)]
+        self._device = [self._torch.empty_like(tensor, device="cuda") for tensor in self._host]
+        self._call = partial(self._module, *self._device)
+        self._upload()
+        self._synchronize()
+
+    def _upload(self) -> None:
+        # Tensors made in inference mode may be written to in inference mode only, whichever thread calls.
+        with self._torch.inference_mode():
+            for device, host in zip(self._device, self._host, strict=True):
+                device.copy_(host, non_blocking=True)
+
+    def _synchronize(self) -> None:
+        self._torch.cuda.synchronize()
+
+    def _precision(self) -> str:
+        precision = super()._precision()
+        backends = self._torch.backends
+        tf32 = backends.cuda.matmul.allow_tf32 or backends.cudnn.allow_tf32
+        return "tf32" if precision == "fp32" and tf32 else precision
+
+    def effective(self) -> dict[str, Any]:
+        """As on the CPU, with the device and the TF32 switches."""
+        torch = self._torch
+        return super().effective() | {
+            "device": torch.cuda.get_device_name(0),
+            "cuda": torch.version.cuda,
+            "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
+            "tf32_cudnn": torch.backends.cudnn.allow_tf32,
+        }
+
+    def _close(self) -> None:
+        self._host = self._device = []
+        super()._close()
+        self._torch.cuda.empty_cache()
+
+
+class TorchBackend(Backend):
+    """PyTorch eager; builds from a torch module only."""
+
+    name = "torch"
+
+    def probe(self) -> Probe:
+        """Version, CUDA devices, and why `torch:cuda` cannot run when it cannot."""
+        install = install_command("torch")
+        try:
+            torch = _torch()
+        except UnavailableError as error:
+            return Probe(False, reason=str(error), install=install)
+        refusal = _cuda_refusal(torch)
+        devices = ("cpu",)
+        if not refusal:
+            devices += tuple(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+        return Probe(
+            True,
+            version=torch.__version__,
+            devices=devices,
+            install=install,
+            flavours={"": "", "cuda": refusal},
+        )
+
+    def capabilities(self, flavour: str = "") -> Capabilities:
+        """Precisions are those torch converts to; the CPU may emulate the narrow ones slowly."""
+        if flavour not in ("", "cuda"):
+            raise UnsupportedError(f"torch has no flavour {flavour!r}; flavours: torch, torch:cuda")
+        cuda = flavour == "cuda"
+        copied = "" if cuda else "the CPU reads the inputs where they are"
+        return Capabilities(
+            sources=("torch",),
+            precisions=("fp32", "tf32", "fp16", "bf16") if cuda else ("fp32", "fp16", "bf16"),
+            options=_OPTIONS,
+            stages={"upload": copied, "infer": "", "download": ""},
+        )
+
+    def _build(self, source: ModelSource, variant: Variant, folder: Path) -> Artefact:
+        _channels_last(variant.options)
+        return Artefact(
+            path=None,
+            bytes=_state_bytes(source.weights_path, variant.precision),
+            note="no build step and no file; the size is that of parameters and buffers in memory",
+        )
+
+    def _load(self, source: ModelSource, artefact: Artefact, variant: Variant) -> Session:
+        torch = _torch()
+        cuda = variant.flavour == "cuda"
+        if cuda and (refusal := _cuda_refusal(torch)):
+            raise UnavailableError(refusal)
+        _set_threads(torch, variant.threads)
+        # "highest" keeps float32 products in float32: no TF32 on CUDA, no bfloat16 in oneDNN on the CPU.
+        torch.set_float32_matmul_precision("high" if variant.precision == "tf32" else "highest")
+        torch.backends.cudnn.allow_tf32 = variant.precision == "tf32"
+        module = _make_module(source).requires_grad_(False)
+        module = module.to(getattr(torch, _DTYPES[variant.precision]))
+        if _channels_last(variant.options):
+            module = module.to(memory_format=torch.channels_last)
+        if cuda:
+            return CudaTorchSession(source, variant, module.to("cuda"))
+        return TorchSession(source, variant, module)
+
+
+def _cuda_refusal(torch: Any) -> str:
+    """Why CUDA cannot be used; empty when it can."""
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} is built without CUDA; install a CUDA build of torch"
+    if not torch.cuda.is_available():
+        return f"torch {torch.__version__} finds no CUDA device; check the driver with nvidia-smi"
+    return ""
+
+
+def _set_threads(torch: Any, threads: int) -> None:
+    torch.set_num_threads(threads)
+    # torch lets this be set only before its first parallel work; eager inference on one stream does not use it.
+    if torch.get_num_interop_threads() != 1:
+        try:
+            torch.set_num_interop_threads(1)
+        except RuntimeError:
+            return
+
+
+def _channels_last(options: Mapping[str, str]) -> bool:
+    return choice(options, "memory_format", {"contiguous": False, "channels_last": True}, False)
+
+
+def _make_module(source: ModelSource) -> Any:
+    """The torch module of `source`; raises UnsupportedError when its factory cannot be found."""
+    factory = source.torch_factory or ""
+    module_name, _, attribute = factory.partition(":")
+    try:
+        make = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UnsupportedError(
+            f"torch_factory {factory!r} of model {source.name!r} cannot be imported: {error}; "
+            "expected 'package.module:callable'"
+        ) from error
+    return make(source.weights_path).eval()
+
+
+def _state_bytes(weights: Path | None, precision: str) -> int | None:
+    """Bytes of a state dict in `precision`, from the headers of its .npz file alone; None without a file."""
+    if weights is None:
+        return None
+    width = {"fp16": 2, "bf16": 2}.get(precision, 4)
+    total = 0
+    with zipfile.ZipFile(weights) as archive:
+        for member in archive.namelist():
+            with archive.open(member) as stream:
+                version = np.lib.format.read_magic(stream)
+                read = np.lib.format.read_array_header_1_0
+                if version != (1, 0):
+                    read = np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(stream)
+                total += int(np.prod(shape)) * (width if dtype.kind == "f" else dtype.itemsize)
+    return total
