@@ -1,0 +1,1 @@
+"""Suite files and built-in models: architectures, seeded weights, inputs, reference outputs."""

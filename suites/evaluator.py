@@ -1,0 +1,119 @@
+"""The ONNX reference evaluator, made to compute in float64 where float64 is asked, or to refuse.
+
+It is written for float32 and in places computes in float32 whatever it is given: as it comes, every model with an
+`Erf` (each transformer) would get a float64 reference with float32 errors. onnx is imported inside the functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from backends.contract import Array
+from suites.errors import ModelError
+
+IN_FLOAT32 = frozenset(
+    {
+        "AffineGrid",
+        "CausalConvWithState",
+        "DynamicQuantizeLinear",
+        "GridSample",
+        "LinearAttention",
+        "MelWeightMatrix",
+    }
+)
+"""Operators whose implementation in `onnx.reference` (1.23) rounds to float32 inside; some cast their result back."""
+_UNKNOWN = "without a reference its parity stays unknown"
+
+
+def evaluate(
+    model: Any, name: str, outputs: Sequence[str], feeds: Mapping[str, Array], *, exact: bool
+) -> list[Array]:
+    """The values of `outputs` of the `onnx.ModelProto` `model` (called `name` in errors) for `feeds`.
+
+    With `exact` the model must be in float64 throughout (see `suites.onnx_precision`), and a step in a lower
+    precision is an error. Raises ModelError for that, and for an operator that the evaluator lacks.
+    """
+    from onnx.reference.op_run import RuntimeContextError, RuntimeTypeError
+
+    try:
+        # While it is set up, a RuntimeError too means an operator, or a version of one, without implementation.
+        evaluator = _evaluator_type(exact)(model)
+    except (NotImplementedError, RuntimeError) as error:
+        raise _lacking(name, error) from error
+    try:
+        return [np.asarray(value) for value in evaluator.run(list(outputs), dict(feeds))]
+    except (NotImplementedError, RuntimeContextError, RuntimeTypeError) as error:
+        raise _lacking(name, error) from error
+
+
+def _lacking(name: str, error: Exception) -> ModelError:
+    reason = (
+        str(error).partition(", schema.")[0].splitlines()[0]
+    )  # what follows lists all operators there are
+    return ModelError(
+        f"the ONNX reference evaluator cannot run {name!r}: {reason}",
+        f"{_UNKNOWN}; export it with standard operators of a recent opset",
+    )
+
+
+@cache
+def _evaluator_type(exact: bool) -> Any:
+    """The evaluator as we need it; a class, because it makes one of its own kind for every subgraph and function."""
+    from onnx import FunctionProto
+    from onnx.reference import ReferenceEvaluator
+    from onnx.reference.op_run import OpRun
+
+    error_function = np.vectorize(math.erf, otypes=[np.float64])
+
+    class Erf(OpRun):  # type: ignore[misc]
+        op_domain = ""
+
+        def _run(self, x: Array) -> tuple[Array]:
+            return (np.asarray(error_function(x)).astype(x.dtype),)
+
+    class Evaluator(ReferenceEvaluator):  # type: ignore[misc]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            options["new_ops"] = [*(options.get("new_ops") or ()), Erf]
+            super().__init__(*arguments, **options)
+            if exact:
+                _watch(self.rt_nodes_, in_function=isinstance(self.proto_, FunctionProto))
+
+    return Evaluator
+
+
+def _watch(nodes: Sequence[Any], *, in_function: bool) -> None:
+    """Make `nodes` refuse to compute below float64.
+
+    In functions, by which some operators are defined, only casts are watched: their constants are float32 by
+    definition and cast before use.
+    """
+    for node in nodes:
+        if node.op_type in IN_FLOAT32:
+            raise _too_low(node.op_type, "float32")
+        if not in_function or node.op_type == "Cast":
+            node.run = _watched(node.run, node.op_type)
+
+
+def _watched(run: Callable[..., Any], operator: str) -> Callable[..., Any]:
+    def checked(*inputs: Any, **options: Any) -> Any:
+        results = run(*inputs, **options)
+        for result in results:
+            is_float = isinstance(result, np.ndarray | np.generic) and np.issubdtype(
+                result.dtype, np.floating
+            )
+            if is_float and result.dtype != np.float64:
+                raise _too_low(operator, str(result.dtype))
+        return results
+
+    return checked
+
+
+def _too_low(operator: str, dtype: str) -> ModelError:
+    return ModelError(
+        f"the ONNX reference evaluator computes {operator} in {dtype}, not in float64", _UNKNOWN
+    )
