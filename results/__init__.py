@@ -1,0 +1,1 @@
+"""The historical database: schema, migrations, store, queries."""
