@@ -1,0 +1,1 @@
+"""Pages: pure functions of stored results."""

@@ -1,0 +1,1 @@
+"""Charts of the comparison report, one module each: records and judged figures in, `Chart` out."""
