@@ -262,7 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=20, help="comparisons a question (default 20)")
-    parser.add_argument("--budget", default="45s", help="--budget of a comparison (default 45s)")
+    parser.add_argument("--budget", default="50s", help="--budget of a comparison (default 50s)")
     parser.add_argument("--model", default="resnet50", help="default resnet50")
     parser.add_argument("--engine", default="ort", help="engine that is compared with itself (default ort)")
     parser.add_argument("--slowdown", type=float, default=0.05, help="share added to a call (default 0.05)")

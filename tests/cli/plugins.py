@@ -113,7 +113,10 @@ def shout():
 
 
 def tell_pid():
-    pathlib.Path(os.environ["PID_FILE"]).write_text(str(os.getpid()))
+    # Replaced, never written in place: a test reads the file between any two calls.
+    fresh = pathlib.Path(os.environ["PID_FILE"] + ".new")
+    fresh.write_text(str(os.getpid()))
+    fresh.replace(os.environ["PID_FILE"])
 
 
 class RaisesInProbe(Honest):

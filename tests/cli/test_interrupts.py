@@ -138,7 +138,7 @@ def test_a_worker_that_is_killed_leaves_the_other_its_figures(harness: Harness) 
     pid_file = harness.folder / "pid"
     harness.variables["PID_FILE"] = str(pid_file)
     running = harness.start("compare", "ort", "tells-pid", *QUICK)
-    wait_until(lambda: pid_file.exists() and pid_file.read_text() != "", 60)
+    wait_until(pid_file.exists, 60)
     os.kill(int(pid_file.read_text()), signal.SIGKILL)
     done = running.end()
     assert done.code == 1
@@ -154,7 +154,7 @@ def test_the_loss_of_the_canary_does_not_stop_the_measurement(harness: Harness) 
     pid_file = harness.folder / "pid"
     harness.variables["PID_FILE"] = str(pid_file)
     running = harness.start("compare", "tells-pid", *QUICK)
-    wait_until(lambda: pid_file.exists() and pid_file.read_text() != "", 60)
+    wait_until(pid_file.exists, 60)
     engine = int(pid_file.read_text())
     for process in running.children():
         if process.pid != engine:
