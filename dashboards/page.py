@@ -124,7 +124,7 @@ def _group_view(
     rows = figures.pair_rows(group.pairs, group.contenders, series)
     return GroupView(
         anchor=anchor,
-        title=words.group_title(group),
+        title=group.title,
         headline=group.headline,
         rightness_summary=words.overall_rightness(group),
         judged_by=words.judged_by(own),

@@ -65,12 +65,6 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
-def group_title(group: Group) -> str:
-    """What the group measured: model, batch, threads, and the scenario where it is not the usual one."""
-    title = f"{group.model} · batch {group.batch} · {plural(group.threads, 'thread')}"
-    return title if group.scenario == "single_stream" else f"{title} · {group.scenario}"
-
-
 def rightness(summary: ContenderSummary, result: Result | None) -> Rightness:
     """Parity of one contender in words. Whatever is not judged is unknown, and says why."""
     tone = PARITY_TONES[summary.parity]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from harness.records import ParityStatus, Record, Status, Warning_
 
 SpeedVerdict = Literal["faster", "slower", "same", "unsettled", "unknown"]
@@ -79,8 +81,12 @@ class Group(Record):
     """The judged results of one group: one model, one variant, one scenario."""
 
     group_id: str
+    title: str
+    """What was measured, in words: model, batch, sizes of dynamic dimensions, threads, an unusual scenario."""
     model: str
     batch: int
+    dims: dict[str, int] = Field(default_factory=dict)
+    """Sizes of named dynamic dimensions."""
     threads: int
     scenario: str
     contenders: tuple[ContenderSummary, ...]

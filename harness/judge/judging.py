@@ -14,7 +14,7 @@ from harness.judge.pacing import USUAL_NOISE_RATIO, noise_ratio
 from harness.judge.ratio_text import ratio_text
 from harness.judge.summary import summarise
 from harness.judge.verdict import decide, decision_confidence, in_words, settling_advice
-from harness.records import Result, Warning_
+from harness.records import Case, Result, Warning_
 
 
 def judge_group(results: Sequence[Result]) -> Group:
@@ -27,8 +27,10 @@ def judge_group(results: Sequence[Result]) -> Group:
     pairs = tuple(judge_pair(a, b, len(combinations)) for a, b in combinations)
     return Group(
         group_id=first.group_id,
+        title=_title(first.case),
         model=first.case.model.name,
         batch=first.case.variant.batch,
+        dims=first.case.variant.dims,
         threads=first.case.variant.threads,
         scenario=first.case.scenario,
         contenders=contenders,
@@ -36,6 +38,16 @@ def judge_group(results: Sequence[Result]) -> Group:
         headline=headline(contenders, pairs),
         warnings=shared_warnings(results),
     )
+
+
+def _title(case: Case) -> str:
+    variant = case.variant
+    parts = [case.model.name, f"batch {variant.batch}"]
+    parts += (f"{name} {size}" for name, size in sorted(variant.dims.items()))
+    parts.append(f"{variant.threads} thread{'s' if variant.threads != 1 else ''}")
+    if case.scenario != "single_stream":
+        parts.append(case.scenario)
+    return ", ".join(parts)
 
 
 def log_ratios(a: Result, b: Result) -> list[list[float]]:

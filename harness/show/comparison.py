@@ -32,21 +32,17 @@ def print_answer(document: ComparisonDocument, console: Console) -> None:
     """Print the answer alone: a line for every group, and for every contender that failed."""
     by_id = {result.id: result for result in document.results}
     for group in document.groups:
-        console.print(Text(f"{_title(group)}: {group.headline}"), soft_wrap=True)
+        console.print(Text(f"{group.title}: {group.headline}"), soft_wrap=True)
         for contender in group.contenders:
             result = by_id[contender.result_id]
             if result.failure is not None:
                 console.print(_failure_line(contender.contender, result), soft_wrap=True)
 
 
-def _title(group: Group) -> str:
-    return f"{group.model}, batch {group.batch}, {group.threads} thread{'s' if group.threads != 1 else ''}"
-
-
 def print_group(group: Group, results: Sequence[Result], console: Console) -> None:
     """Print one group: headline, figures, pairs, failures, warnings."""
     console.print()
-    console.print(Text(_title(group), style="bold"))
+    console.print(Text(group.title, style="bold"))
     console.print(Text(group.headline))
     console.print()
     shown = [c for c in group.contenders if c.p50.value is not None]

@@ -149,6 +149,7 @@ def test_a_dynamic_dimension_needs_a_size(harness: Harness) -> None:
     done = harness("compare", "ort", "fake", "--model", model, *FAST, "--dim", "sequence=7")
     assert done.code == 0, done.text
     assert {r.case.variant.dims["sequence"] for r in harness.results().values()} == {7}
+    assert "sequence, batch 1, sequence 7, " in done.out
 
     done = harness("compare", "ort", "fake", "--model", model, *FAST, "--dim", "sequnce=7")
     assert done.code == 2

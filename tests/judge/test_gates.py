@@ -51,6 +51,7 @@ def pair(a: str, b: str, ratio: Estimate) -> PairVerdict:
 def group(*contenders: ContenderSummary, pairs=(), model="resnet50", batch=1, threads=2) -> Group:
     return Group(
         group_id=f"g-{model}-{batch}",
+        title=model,
         model=model,
         batch=batch,
         threads=threads,

@@ -11,7 +11,7 @@ from harness.judge.comparison import Group
 from harness.judge.exit_code import exit_code
 from harness.judge.judging import judge_group, judge_pair, log_ratios
 from harness.judge.summary import summarise
-from harness.records import Failure, Parity, Result, Round, Trial
+from harness.records import Failure, Parity, Result, Round, Trial, VariantRef
 from tests.factories import make_case, make_parity, make_result
 
 
@@ -206,3 +206,22 @@ def test_throughput_counts_items() -> None:
     single, batch = summarise(one).throughput.value, summarise(eight).throughput.value
     assert single is not None and batch is not None
     assert batch / single == pytest.approx(8 / one.case.variant.batch)
+
+
+@pytest.mark.parametrize(
+    ("variant", "scenario", "title"),
+    [
+        (VariantRef(batch=1, threads=1), "single_stream", "m, batch 1, 1 thread"),
+        (
+            VariantRef(batch=8, threads=2, dims={"t": 7, "s": 9}),
+            "offline",
+            "m, batch 8, s 9, t 7, 2 threads, offline",
+        ),
+    ],
+)
+def test_the_title_tells_one_group_from_another(variant: VariantRef, scenario: str, title: str) -> None:
+    one = result("a", 1.0e6)
+    model = one.case.model.model_copy(update={"name": "m"})
+    case = one.case.model_copy(update={"model": model, "variant": variant, "scenario": scenario})
+    group = judge_group([one.model_copy(update={"case": case})])
+    assert (group.title, group.dims) == (title, variant.dims)
