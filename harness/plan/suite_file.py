@@ -33,6 +33,9 @@ from suites.errors import ModelError
 LARGEST = 1 << 20
 """Bytes; a suite file is written by hand, and a larger one is a mistake."""
 
+MOST_PROBLEMS = 20
+"""Problems that one message tells: a screenful."""
+
 REFERENCE_PAGE = "docs/reference/suites.md"
 
 
@@ -296,6 +299,8 @@ def _input_error(path: Path, problems: Sequence[Problem]) -> InputError:
         _printable(f"{path}:{p.mark.line}:{p.mark.column}: {f'{p.path}: ' if p.path else ''}{p.message}")
         for p in sorted(set(problems))
     ]
+    if len(lines) > MOST_PROBLEMS:
+        lines[MOST_PROBLEMS:] = [f"and {len(lines) - MOST_PROBLEMS} more"]
     return InputError("\n".join(lines), f"see {REFERENCE_PAGE} for what goes in a suite file")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.cli.command import Harness
@@ -54,6 +56,15 @@ def test_a_mistake_is_told_with_its_place(kind: str, harness: Harness) -> None:
     assert words in done
     assert not (harness.folder / "pwned").exists()
     assert not harness.db.exists()
+
+
+def test_many_mistakes_do_not_scroll_the_first_away(harness: Harness) -> None:
+    (harness.folder / "suite.yaml").write_text(LAUGHS)
+    done = harness("run", "suite.yaml")
+    mistakes = [line for line in done.err.splitlines() if "suite.yaml:" in line]
+    assert "suite.yaml:1:5: a0: the anchor '&a0'" in mistakes[0]
+    assert len(mistakes) == 20
+    assert re.search(r"^and \d+ more$", done.err, re.MULTILINE), done.err
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "unknown"])
