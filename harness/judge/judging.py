@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.judge.comparison import ContenderSummary, Estimate, Group, PairVerdict
-from harness.judge.intervals import Interval, middle_mean, round_interval, trial_interval
+from harness.judge.intervals import Interval, round_interval
 from harness.judge.pacing import USUAL_NOISE_RATIO, noise_ratio
+from harness.judge.pooling import pool
 from harness.judge.ratio_text import ratio_text
 from harness.judge.summary import summarise
 from harness.judge.verdict import decide, decision_confidence, in_words, settling_advice
@@ -83,7 +84,7 @@ def judge_pair(a: Result, b: Result, pairs: int = 1) -> PairVerdict:
     rounds = sum(len(values) for values in ratios)
     strict = decision_confidence(settings.confidence, pairs)
     shown, deciding, reason = _intervals(ratios, settings.confidence, strict)
-    ratio = float(np.exp(np.mean([middle_mean(values) for values in ratios]))) if ratios else None
+    ratio = math.exp(pool(ratios).value) if ratios else None
     verdict = decide(deciding, settings.margin) if ratio is not None else "unknown"
     if len(ratios) == 1:
         verdict = "unsettled"  # an interval from inside one process knows nothing of the next one
@@ -141,8 +142,8 @@ def _intervals(
         within = round_interval(ratios[0], confidence)
         reason = "one trial: the interval knows nothing of differences between processes"
         return _exp(within), None, reason
-    values = [middle_mean(rounds) for rounds in ratios]
-    return _exp(trial_interval(values, confidence)), _exp(trial_interval(values, strict)), ""
+    pooled = pool(ratios)
+    return _exp(pooled.interval(confidence)), _exp(pooled.interval(strict)), ""
 
 
 def _exp(interval: Interval | None) -> Interval | None:

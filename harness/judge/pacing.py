@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from scipy.special import stdtrit
+
 from harness.records import Settings
 
 DISCARD = 1
@@ -15,11 +17,19 @@ DISCARD = 1
 MIN_ROUNDS = 2
 
 USUAL_NOISE_RATIO = 4.0
-"""Variance of rounds over variance of trials, assumed until three trials have been seen."""
+"""Variance of rounds over variance of trials, assumed for the first trial."""
+
+USUAL_SPREAD = 0.01
+"""Standard deviation of the log ratio between trials of two engines on a quiet machine."""
+
+USUAL_WEIGHT = 4
 
 FEW_TRIALS = 4
 """Trials below which blocks are shortened: the width of an interval from k trials, Student's factor over √k, is 9.0
 for two, 2.5 for three, 1.6 for four, and falls slowly from there."""
+
+RESERVE = 0.03
+"""Share of the time left that is not planned with, so that a last trial does not overrun the budget."""
 
 
 @dataclass(frozen=True)
@@ -35,64 +45,93 @@ def samples_per_block(sample_s: float, block_s: float) -> int:
     return max(3, min(2000, round(block_s / max(sample_s, 1e-9))))
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What the group has used: rounds of each finished trial, and seconds of the budget until the trial in question."""
+
+    rounds: Sequence[int] = ()
+    seconds: float = 0.0
+
+
 def plan_pace(
     sample_s: Mapping[str, float],
     startup_s: float,
     settings: Settings,
     noise_ratio: float = USUAL_NOISE_RATIO,
+    spent: Spent = Spent(),
 ) -> Pace:
-    """Rounds and samples of one trial.
+    """Rounds and samples of the next trial.
 
-    `sample_s`: seconds a sample per contender; `startup_s`: seconds the trial has spent before its first round. The
-    budget is cut into trials with the best number of rounds each; where that is fewer than `FEW_TRIALS` trials, rounds
-    are given up first, then blocks are shortened down to single samples. What is left over goes into more rounds.
+    `sample_s`: seconds a sample per contender; `startup_s`: seconds the trial needs before its first round. What is
+    left of the budget is cut into the best number of trials. Where that makes fewer than `FEW_TRIALS` in all, blocks
+    are shortened, down to single samples.
     """
     few = min(FEW_TRIALS, settings.max_trials)
     samples = {name: samples_per_block(seconds, settings.block_s) for name, seconds in sample_s.items()}
     while True:
         round_s = sum((DISCARD + samples[name]) * seconds for name, seconds in sample_s.items())
-        rounds = best_rounds(startup_s, round_s, noise_ratio)
-        if planned_trials(startup_s + rounds * round_s, settings) < few and round_s > 0:
-            rounds = (settings.budget_s / few - startup_s) / round_s
-        if rounds >= MIN_ROUNDS or max(samples.values()) == 1:
+        more = max(1, more_trials(startup_s, round_s, settings, noise_ratio, spent))
+        if len(spent.rounds) + more >= few or max(samples.values()) == 1:
             break
         samples = {name: max(1, count // 2) for name, count in samples.items()}
-    trials = planned_trials(startup_s + max(rounds, MIN_ROUNDS) * round_s, settings)
-    left = settings.budget_s / trials - startup_s
-    fitting = int(left / round_s) if round_s > 0 else settings.rounds_per_trial
-    return Pace(max(MIN_ROUNDS, min(settings.rounds_per_trial, fitting)), samples)
+    return Pace(max(MIN_ROUNDS, _fitting_rounds(more, startup_s, round_s, settings, spent)), samples)
 
 
-def best_rounds(startup_s: float, round_s: float, noise_ratio: float) -> float:
-    """Rounds a trial that make the ratio's error smallest for a given time: √(startup/round · within/between).
+def more_trials(
+    startup_s: float, round_s: float, settings: Settings, noise_ratio: float, spent: Spent
+) -> int:
+    """How many more trials make the ratio's interval narrowest; 0 when another one would widen it or does not fit.
 
-    The classical size of a cluster under a cost per cluster and a cost per member (Cochran, *Sampling Techniques*,
-    1977, 10.6). `noise_ratio`: variance of rounds within a trial over variance between trials.
+    The half width for k trials of n rounds is in proportion to t(k−1) · √((1 + noise_ratio/n) / k), with Student's
+    quantile: fewer trials spend less time on starting, but know their own spread less well. Two trials are the fewest
+    that give an interval, so they are wanted whether they fit or not.
     """
+    done = len(spent.rounds)
+    best, narrowest = 0, _half_width(spent.rounds, noise_ratio, settings.confidence)
+    for more in range(1, settings.max_trials - done + 1):
+        rounds = _fitting_rounds(more, startup_s, round_s, settings, spent)
+        if rounds < MIN_ROUNDS:
+            break
+        width = _half_width([*spent.rounds, *[rounds] * more], noise_ratio, settings.confidence)
+        if width < narrowest:
+            best, narrowest = more, width
+    return max(best, min(2, settings.max_trials) - done)
+
+
+def _fitting_rounds(more: int, startup_s: float, round_s: float, settings: Settings, spent: Spent) -> int:
+    """Rounds of each of `more` trials that the rest of the budget has room for; below 0 where not even starts fit."""
     if round_s <= 0:
-        return float(MIN_ROUNDS)
-    return max(float(MIN_ROUNDS), math.sqrt(startup_s / round_s * noise_ratio))
+        return settings.rounds_per_trial
+    left_s = (settings.budget_s - spent.seconds) * (1.0 - RESERVE)
+    return min(settings.rounds_per_trial, math.floor((left_s / more - startup_s) / round_s))
+
+
+def _half_width(rounds: Sequence[int], noise_ratio: float, confidence: float) -> float:
+    """Half width of the interval from trials of so many rounds, in standard deviations of a trial without noise."""
+    trials = len(rounds)
+    if trials < 2:
+        return math.inf
+    quantile = float(-stdtrit(trials - 1, (1.0 - confidence) / 2.0))
+    return quantile * math.sqrt(sum(1.0 + noise_ratio / count for count in rounds)) / trials
 
 
 def noise_ratio(trials: Sequence[Sequence[float]]) -> float:
-    """Variance of rounds within a trial over variance between trials, from the log ratios of one pair.
+    """Variance of rounds within a trial over variance between trials, from the log ratios of one pair; at most 100.
 
-    The usual ratio with fewer than three trials; at most 100, because few trials can look equal by chance.
+    Few trials say little about how much trials differ: the spread that they show beyond their rounds' noise is
+    weighed against `USUAL_SPREAD`, which counts as much as `USUAL_WEIGHT` trials. Without a trial of two rounds, the
+    usual ratio.
     """
     several = [values for values in trials if len(values) > 1]
-    if len(several) < 3:
+    if not several:
         return USUAL_NOISE_RATIO
     within = statistics.fmean(statistics.variance(values) for values in several)
-    means = [statistics.fmean(values) for values in several]
-    rounds = statistics.harmonic_mean([len(values) for values in several])
-    between = statistics.variance(means) - within / rounds
-    return min(100.0, within / between) if between > within / 100.0 else 100.0
-
-
-def planned_trials(trial_s: float, settings: Settings) -> int:
-    """How many trials of this length the budget has room for: two at least, for there is no interval from one."""
-    fitting = int(settings.budget_s / trial_s) if trial_s > 0 else settings.max_trials
-    return max(min(2, settings.max_trials), min(settings.max_trials, fitting))
+    between, freedom = USUAL_SPREAD**2, len(several) - 1
+    if freedom:
+        rounds = statistics.harmonic_mean([len(values) for values in several])
+        seen = max(0.0, statistics.variance(statistics.fmean(values) for values in several) - within / rounds)
+        between = (USUAL_WEIGHT * between + freedom * seen) / (USUAL_WEIGHT + freedom)
+    return min(100.0, within / between)
 
 
 @dataclass(frozen=True)
@@ -103,27 +142,19 @@ class Stop:
     reason: str = ""
 
 
-def should_stop(
-    *,
-    trials: int,
-    spent_s: float,
-    trial_s: float,
-    half_widths: Sequence[float | None],
-    settings: Settings,
-) -> Stop:
+def should_stop(*, trials: int, more: int, half_widths: Sequence[float | None], settings: Settings) -> Stop:
     """Decide after a trial whether another one is wanted and fits.
 
-    `half_widths`: half the width of every pair's deciding interval of the log ratio *before the last trial*, None
-    where there is none. Stopping on the very trial that made an interval narrow would prefer trials that happened to
-    agree: simulated, that costs two points of coverage. `trial_s`: seconds the last trial took. With a single
-    contender there is no pair: the budget decides.
+    `more`: trials that are worth their time (`more_trials`). `half_widths`: half the width of every pair's deciding
+    interval of the log ratio *before the last trial*, None where there is none. Stopping on the very trial that made an
+    interval narrow would prefer trials that happened to agree: simulated, that costs two points of coverage. With a
+    single contender there is no pair: the budget decides.
     """
     if trials >= settings.max_trials:
         return Stop(True, f"all {settings.max_trials} trials done")
     enough = trials >= settings.min_trials
     if enough and half_widths and all(w is not None and w <= settings.target_ci for w in half_widths):
         return Stop(True, f"every interval is within ±{settings.target_ci:.1%}")
-    # Two trials are the fewest that give an interval at all: they are run even beyond the budget.
-    if trials >= 2 and spent_s + trial_s > settings.budget_s:
+    if more == 0:
         return Stop(True, f"the budget of {settings.budget_s:.0f} s is spent after {trials} trials")
     return Stop(False)

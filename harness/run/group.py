@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.errors import StorageError
 from harness.judge.judging import decision_half_widths, pair_noise_ratio
-from harness.judge.pacing import MIN_ROUNDS, Pace, plan_pace, should_stop
+from harness.judge.pacing import MIN_ROUNDS, Pace, Spent, more_trials, plan_pace, should_stop
 from harness.judge.parity import worst_of
 from harness.records import (
     Case,
@@ -94,6 +94,7 @@ class GroupRunner:
         for result in failed:
             self._reported[texts.index(result.case.contender.text)] = result
         self._trial = 0
+        self._rounds: list[int] = []
         self._spent_before = 0.0
         for checkpoint in done:
             self._restore(checkpoint)
@@ -105,16 +106,10 @@ class GroupRunner:
         try:
             with CanaryBird(self._observer) as canary:
                 while self._active():
-                    begin = time.monotonic()
-                    self._run_trial(canary, begin - start)
-                    spent = time.monotonic() - start
+                    more = self._run_trial(canary, start)
                     self._report_failures()
                     stop = should_stop(
-                        trials=self._trial,
-                        spent_s=spent + self._spent_before,
-                        trial_s=time.monotonic() - begin,
-                        half_widths=widths,
-                        settings=self.plan.settings,
+                        trials=self._trial, more=more, half_widths=widths, settings=self.plan.settings
                     )
                     if stop.stop:
                         self.stop_reason = stop.reason
@@ -131,27 +126,47 @@ class GroupRunner:
     def _active(self) -> list[ContenderRun]:
         return [c for n, c in enumerate(self.contenders) if c.failure is None and n not in self._reported]
 
-    def _run_trial(self, canary: CanaryBird, spent_s: float) -> None:
+    def _run_trial(self, canary: CanaryBird, start: float) -> int:
+        """Run one trial and keep it; returns how many more are worth their time. `start`: when measuring began."""
         settings = self.plan.settings
         index = self._trial
         begin = time.monotonic()
         order = [self._active()[i] for i in self._random.permutation(len(self._active()))]
         for contender in order:
-            self._tell(spent_s, begin, f"trial {index + 1}: starting {contender.ref.text}")
+            self._tell(start, f"trial {index + 1}: starting {contender.ref.text}")
             contender.start_trial(index)
         alive = [c for c in self.contenders if c.alive]
         if not alive:
-            return
+            return 1
         startup = time.monotonic() - begin
-        noise = pair_noise_ratio(self.results("measured"))
-        pace = plan_pace({c.ref.text: c.sample_s for c in alive}, startup, settings, noise)
+        pace = plan_pace(
+            {c.ref.text: c.sample_s for c in alive},
+            startup,
+            settings,
+            self._noise(),
+            self._spent(begin - start),
+        )
         for number in range(pace.rounds):
             self._run_round(canary, number, pace)
-            self._tell(spent_s, begin, f"trial {index + 1}: round {number + 1} of {pace.rounds}")
+            self._tell(start, f"trial {index + 1}: round {number + 1} of {pace.rounds}")
+        seconds = time.monotonic() - begin
         for contender in self.contenders:
             contender.end_trial()
+        self._end_trial(time.monotonic() - begin)
+        round_s = (seconds - startup) / pace.rounds
+        return more_trials(startup, round_s, settings, self._noise(), self._spent(time.monotonic() - start))
+
+    def _noise(self) -> float:
+        return pair_noise_ratio(self.results("measured"))
+
+    def _spent(self, seconds: float) -> Spent:
+        return Spent(self._rounds, seconds + self._spent_before)
+
+    def _end_trial(self, seconds: float) -> None:
+        checkpoint = self._checkpoint(self._trial, seconds)
+        self._rounds.append(_rounds_of(checkpoint))
         self._trial += 1
-        self._on_trial(index, self._checkpoint(index, time.monotonic() - begin))
+        self._on_trial(self._trial - 1, checkpoint)
 
     def _keep_broken_trial(self) -> None:
         """Keep the rounds of a trial that was interrupted, when each contender has enough of them."""
@@ -163,8 +178,7 @@ class GroupRunner:
             else:
                 contender.abandon()
         if whole:
-            self._trial += 1
-            self._on_trial(self._trial - 1, self._checkpoint(self._trial - 1, 0.0))
+            self._end_trial(0.0)
 
     def _run_round(self, canary: CanaryBird, number: int, pace: Pace) -> None:
         alive = [c for c in self.contenders if c.alive]
@@ -177,8 +191,8 @@ class GroupRunner:
                 contender.run_block(number, position, input_set, pace.samples[contender.ref.text], canary_ns)
         self.rounds_done += 1
 
-    def _tell(self, spent_s: float, begin: float, text: str) -> None:
-        spent = spent_s + time.monotonic() - begin + self._spent_before
+    def _tell(self, start: float, text: str) -> None:
+        spent = time.monotonic() - start + self._spent_before
         self._observer.progress(min(spent, self.plan.settings.budget_s), self.plan.settings.budget_s, text)
 
     def _report_failures(self) -> None:
@@ -254,7 +268,13 @@ class GroupRunner:
             contender.engine_version = entry["engine_version"]
             contender.effective = entry["effective"]
         self._trial = checkpoint["index"] + 1
+        self._rounds.append(_rounds_of(checkpoint))
         self._spent_before += checkpoint["seconds"]
+
+
+def _rounds_of(checkpoint: Mapping[str, Any]) -> int:
+    """Rounds of a trial: of the contender that took part in most; 1 at least, for a trial in which all broke."""
+    return max([1, *(len(entry["trial"]["rounds"]) for entry in checkpoint["contenders"] if entry)])
 
 
 def _memory(trials: Sequence[Trial]) -> Memory | None:

@@ -165,20 +165,14 @@ def compare_until_settled(
     """Comparisons that end when the harness's stopping rule says so; the budget is enough for `planned` trials."""
     random = np.random.default_rng(seed)
     chosen = settings or Settings()
-    trial_s = chosen.budget_s / planned
     for _ in range(comparisons):
         everything = simulate_group(random, noise, latencies, trials=chosen.max_trials, settings=chosen)
         results = everything
         widths: list[float | None] = [None]
         for count in range(1, chosen.max_trials + 1):
             results = [_first_trials(result, count) for result in everything]
-            stop = should_stop(
-                trials=count,
-                spent_s=count * trial_s,
-                trial_s=trial_s,
-                half_widths=widths,
-                settings=chosen,
-            )
+            more = max(0, planned - count)
+            stop = should_stop(trials=count, more=more, half_widths=widths, settings=chosen)
             if stop.stop:
                 break
             widths = decision_half_widths(results)
