@@ -83,6 +83,13 @@ def environment_facts(environment: Environment) -> Facts:
     )
 
 
+def _budget(settings: Settings) -> str:
+    words = fmt.exact(settings.budget_s, "seconds") + " a group"
+    if settings.extension_s:
+        words += f", {fmt.exact(settings.extension_s, 'seconds')} more where a ratio stays vague"
+    return words
+
+
 def settings_facts(settings: Settings) -> Facts:
     """How it was measured and judged."""
     return Facts(
@@ -91,7 +98,7 @@ def settings_facts(settings: Settings) -> Facts:
             ("margin", f"{fmt.share(settings.margin)} (a smaller difference counts as none)"),
             ("confidence", fmt.share(settings.confidence)),
             ("interval wanted", f"± {fmt.share(settings.target_ci)}"),
-            ("time budget", fmt.exact(settings.budget_s, "seconds") + " a group"),
+            ("time budget", _budget(settings)),
             ("trials", f"{settings.min_trials} to {settings.max_trials}"),
             ("rounds a trial", str(settings.rounds_per_trial)),
             ("block", fmt.exact(settings.block_s, "seconds")),

@@ -106,6 +106,9 @@ class Settings(Record):
     confidence: float = 0.95
     target_ci: float = Field(0.01, description="stop when the ratio's interval is within ± this share")
     budget_s: float = 50.0
+    extension_s: float = Field(
+        50.0, description="seconds added to the budget when a ratio is not known to within ±5 % by its end"
+    )
     min_trials: int = Field(4, description="trials before a narrow interval may end the measurement early")
     max_trials: int = 12
     rounds_per_trial: int = Field(20, description="most rounds in one trial")

@@ -110,7 +110,7 @@ def measuring_options(function: F) -> F:
             "--budget",
             type=DURATION,
             default="50s",
-            show_default=True,
+            show_default="50s, and 50s more where a ratio is not known to ±5% by then",
             metavar="TIME",
             help="Time for measuring one group of contenders.",
         ),

@@ -19,6 +19,7 @@ def settings_from_flags(flags: dict[str, Any]) -> Settings:
         "confidence": flags["confidence"],
         "target_ci": flags["target_ci"],
         "budget_s": flags["budget"],
+        "extension_s": Settings().extension_s if _left_out("budget") else 0.0,
         "min_trials": fewest,
         "max_trials": most,
         "warmup_max_s": flags["warmup_max"],

@@ -28,6 +28,9 @@ FEW_TRIALS = 4
 """Trials below which blocks are shortened: the width of an interval from k trials, Student's factor over √k, is 9.0
 for two, 2.5 for three, 1.6 for four, and falls slowly from there."""
 
+VAGUE = 0.05
+"""Half the width of an interval beyond which its ratio decides nothing that people ask."""
+
 RESERVE = 0.03
 """Share of the time left that is not planned with, so that a last trial does not overrun the budget."""
 
@@ -132,6 +135,19 @@ def noise_ratio(trials: Sequence[Sequence[float]]) -> float:
         seen = max(0.0, statistics.variance(statistics.fmean(values) for values in several) - within / rounds)
         between = (USUAL_WEIGHT * between + freedom * seen) / (USUAL_WEIGHT + freedom)
     return min(100.0, within / between)
+
+
+def extended(settings: Settings, half_widths: Sequence[float | None]) -> Settings:
+    """The settings with a longer budget when, at the end of this one, a ratio is too vague to be of use.
+
+    `half_widths`: as in `should_stop`, after the last trial. On a busy machine the usual time can leave a ratio at
+    ±10 %.
+    """
+    vague = any(width is None or width > VAGUE for width in half_widths)
+    if not vague or settings.extension_s <= 0:
+        return settings
+    budget_s = settings.budget_s + settings.extension_s
+    return settings.model_copy(update={"budget_s": budget_s, "extension_s": 0.0})
 
 
 @dataclass(frozen=True)

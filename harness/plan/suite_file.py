@@ -251,6 +251,7 @@ def _settings(entry: SettingsEntry) -> Settings:
         confidence=entry.confidence,
         target_ci=entry.target_ci,
         budget_s=entry.budget,
+        extension_s=0.0 if "budget" in entry.model_fields_set else Settings().extension_s,
         min_trials=entry.trials.min,
         max_trials=entry.trials.max,
         rounds_per_trial=entry.rounds_per_trial,

@@ -205,7 +205,11 @@ class SettingsEntry(Written):
     target_ci: Share = Field(
         _DEFAULT.target_ci, description="stop when every ratio's interval is within ± this share"
     )
-    budget: Duration = Field(_DEFAULT.budget_s, description="time for the trials of one group")
+    budget: Duration = Field(
+        _DEFAULT.budget_s,
+        description="time for the trials of one group; "
+        "when left out, 50s more where a ratio is not known to ±5% by then",
+    )
     trials: Trials = Field(default_factory=Trials, description="fresh processes per contender")
     rounds_per_trial: Count = Field(_DEFAULT.rounds_per_trial, description="most rounds in one trial")
     block: Duration = Field(_DEFAULT.block_s, description="length of one block")

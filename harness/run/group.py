@@ -13,7 +13,16 @@ import numpy as np
 
 from harness.errors import StorageError
 from harness.judge.judging import decision_half_widths, pair_noise_ratio
-from harness.judge.pacing import MIN_ROUNDS, Pace, Spent, more_trials, plan_pace, should_stop
+from harness.judge.pacing import (
+    MIN_ROUNDS,
+    VAGUE,
+    Pace,
+    Spent,
+    extended,
+    more_trials,
+    plan_pace,
+    should_stop,
+)
 from harness.judge.parity import worst_of
 from harness.records import (
     Case,
@@ -95,6 +104,7 @@ class GroupRunner:
             self._reported[texts.index(result.case.contender.text)] = result
         self._trial = 0
         self._rounds: list[int] = []
+        self._settings = plan.settings
         self._spent_before = 0.0
         for checkpoint in done:
             self._restore(checkpoint)
@@ -109,12 +119,12 @@ class GroupRunner:
                     more = self._run_trial(canary, start)
                     self._report_failures()
                     stop = should_stop(
-                        trials=self._trial, more=more, half_widths=widths, settings=self.plan.settings
+                        trials=self._trial, more=more, half_widths=widths, settings=self._settings
                     )
                     if stop.stop:
                         self.stop_reason = stop.reason
                         break
-                    widths = decision_half_widths(self.results("measured"))
+                    widths = self._half_widths()
         except BaseException:
             self._keep_broken_trial()
             raise
@@ -128,7 +138,6 @@ class GroupRunner:
 
     def _run_trial(self, canary: CanaryBird, start: float) -> int:
         """Run one trial and keep it; returns how many more are worth their time. `start`: when measuring began."""
-        settings = self.plan.settings
         index = self._trial
         begin = time.monotonic()
         order = [self._active()[i] for i in self._random.permutation(len(self._active()))]
@@ -142,7 +151,7 @@ class GroupRunner:
         pace = plan_pace(
             {c.ref.text: c.sample_s for c in alive},
             startup,
-            settings,
+            self._settings,
             self._noise(),
             self._spent(begin - start),
         )
@@ -154,7 +163,28 @@ class GroupRunner:
             contender.end_trial()
         self._end_trial(time.monotonic() - begin)
         round_s = (seconds - startup) / pace.rounds
-        return more_trials(startup, round_s, settings, self._noise(), self._spent(time.monotonic() - start))
+        return self._more_trials(startup, round_s, time.monotonic() - start)
+
+    def _more_trials(self, startup_s: float, round_s: float, spent_s: float) -> int:
+        """How many more trials are worth their time; at the end of the budget it may be extended."""
+
+        def more() -> int:
+            return more_trials(startup_s, round_s, self._settings, self._noise(), self._spent(spent_s))
+
+        if more() == 0 and self._trial < self._settings.max_trials:
+            longer = extended(self._settings, self._half_widths())
+            if longer is not self._settings:
+                self._settings = longer
+                self._observer.say(
+                    f"A ratio is not known to within ±{VAGUE:.0%} yet; measuring goes on, up to "
+                    f"{longer.budget_s:.0f} s (--budget sets the time)."
+                )
+        return more()
+
+    def _half_widths(self) -> list[float | None]:
+        """Of every pair that is still measured."""
+        results = self.results("measured")
+        return decision_half_widths([result for result in results if result.failure is None])
 
     def _noise(self) -> float:
         return pair_noise_ratio(self.results("measured"))
@@ -193,7 +223,8 @@ class GroupRunner:
 
     def _tell(self, start: float, text: str) -> None:
         spent = time.monotonic() - start + self._spent_before
-        self._observer.progress(min(spent, self.plan.settings.budget_s), self.plan.settings.budget_s, text)
+        budget_s = self._settings.budget_s
+        self._observer.progress(min(spent, budget_s), budget_s, text)
 
     def _report_failures(self) -> None:
         for number, contender in enumerate(self.contenders):

@@ -124,14 +124,15 @@ def tally(question: Question, comparisons: Sequence[Comparison]) -> Tally:
 
 
 def compare_once(
-    contenders: Sequence[str], model: str, budget: str, seed: int, extra: Sequence[str] = ()
+    contenders: Sequence[str], model: str, budget: str | None, seed: int, extra: Sequence[str] = ()
 ) -> Comparison:
     """Run `harness compare` in a process of its own, with a database of its own, and read its record."""
     with tempfile.TemporaryDirectory(prefix="harness-rates-") as folder:
         record = Path(folder) / "record.json"
         path = os.pathsep.join(filter(None, (str(PLUGIN), os.environ.get("PYTHONPATH", ""))))
         command = [
-            *(str(peers.script("harness")), "compare", *contenders, "--model", model, "--budget", budget),
+            *(str(peers.script("harness")), "compare", *contenders, "--model", model),
+            *(() if budget is None else ("--budget", budget)),
             *("--seed", str(seed), "--db", str(Path(folder) / "harness.db"), "--json", str(record)),
             *("--fresh", "--quiet", *extra),
         ]
@@ -241,9 +242,8 @@ def ask(question: Question, flags: argparse.Namespace) -> list[Comparison]:
     """All comparisons of one question, printed as they end."""
     cores = len(os.sched_getaffinity(0))
     busy = cores if question.loaded else 0
-    print(
-        f"\n{' vs '.join(question.contenders)} on {flags.model}, --budget {flags.budget}, {busy} busy processes"
-    )
+    budget = "default budget" if flags.budget is None else f"--budget {flags.budget}"
+    print(f"\n{' vs '.join(question.contenders)} on {flags.model}, {budget}, {busy} busy processes")
     print(
         f"  {'':>3} {'wall':>9}  {'ratio':>7} {'95 % interval':>18} {'verdict':<10} {'trials':>6} {'rounds':>6}"
     )
@@ -262,7 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=20, help="comparisons a question (default 20)")
-    parser.add_argument("--budget", default="50s", help="--budget of a comparison (default 50s)")
+    parser.add_argument("--budget", help="--budget of a comparison (default: none is given)")
     parser.add_argument("--model", default="resnet50", help="default resnet50")
     parser.add_argument("--engine", default="ort", help="engine that is compared with itself (default ort)")
     parser.add_argument("--slowdown", type=float, default=0.05, help="share added to a call (default 0.05)")

@@ -15,6 +15,7 @@ from harness.judge.pacing import (
     MIN_ROUNDS,
     USUAL_NOISE_RATIO,
     Spent,
+    extended,
     more_trials,
     noise_ratio,
     plan_pace,
@@ -97,6 +98,26 @@ def test_slow_models_get_short_blocks_before_they_lose_rounds() -> None:
     pace = plan_pace({"a": 4.0, "b": 4.0}, 2.0, Settings(budget_s=45))
     assert pace.samples == {"a": 1, "b": 1}
     assert pace.rounds == MIN_ROUNDS
+
+
+@pytest.mark.parametrize(
+    ("widths", "extension_s", "budget_s"),
+    [
+        ([0.04, 0.01], 50.0, 45.0),
+        ([0.04, 0.06], 50.0, 95.0),
+        ([0.04, None], 50.0, 95.0),  # a pair without an interval is as vague as can be
+        ([0.06], 0.0, 45.0),  # somebody said how long
+        ([], 50.0, 45.0),  # a single contender has no ratio
+    ],
+)
+def test_a_vague_ratio_extends_the_budget_once(
+    widths: list[float | None], extension_s: float, budget_s: float
+) -> None:
+    settings = Settings(budget_s=45, extension_s=extension_s)
+    longer = extended(settings, widths)
+    assert longer.budget_s == budget_s
+    assert extended(longer, widths).budget_s == budget_s
+    assert settings.budget_s == 45
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,7 @@ gates:
         confidence=0.9,
         target_ci=0.005,
         budget_s=120,
+        extension_s=0.0,
         min_trials=5,
         max_trials=6,
         rounds_per_trial=7,
