@@ -21,6 +21,11 @@ Floats = npt.NDArray[np.float64]
 
 RESAMPLES = 1000
 
+WIDEST = float(np.log(1e6))
+"""Logarithm of the largest factor between the ends of an interval that is worth showing."""
+
+NO_INTERVAL = "the trials are too few or differ too much for an interval"
+
 GRID = 4096
 """Ranks at which samples are counted: finer than any percentile that is shown."""
 
@@ -93,12 +98,22 @@ def _resampled_weights(trials: int, seed: int) -> Floats:
     return drawn.astype(np.float64)
 
 
-def _from_draws(value: float | np.float64, draws: Floats, trials: int, confidence: float) -> Interval:
+def of_values(interval: Interval | None) -> Interval | None:
+    """An interval of logarithms as one of values; None when its ends lie further apart than `WIDEST`.
+
+    A high confidence from two trials can give ends that say nothing and that no float holds.
+    """
+    if interval is None or interval.high - interval.low > WIDEST:
+        return None
+    return Interval(float(np.exp(interval.low)), float(np.exp(interval.high)))
+
+
+def _from_draws(value: float | np.float64, draws: Floats, trials: int, confidence: float) -> Interval | None:
     """Interval from the bootstrap's spread (of logarithms), with the two repairs for few trials."""
     spread = float(np.log(draws).std()) * float(np.sqrt(trials / (trials - 1)))
     half = spread * float(-stdtrit(trials - 1, (1 - confidence) / 2))
     centre = float(np.log(value))
-    return Interval(float(np.exp(centre - half)), float(np.exp(centre + half)))
+    return of_values(Interval(centre - half, centre + half))
 
 
 def middle_mean(values: Sequence[float] | Floats) -> float:

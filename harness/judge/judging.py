@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.judge.comparison import ContenderSummary, Estimate, Group, PairVerdict
-from harness.judge.intervals import Interval, round_interval
+from harness.judge.intervals import NO_INTERVAL, Interval, of_values, round_interval
 from harness.judge.pacing import USUAL_NOISE_RATIO, noise_ratio
 from harness.judge.pooling import pool
 from harness.judge.ratio_text import ratio_text
@@ -141,13 +141,10 @@ def _intervals(
     if len(ratios) == 1:
         within = round_interval(ratios[0], confidence)
         reason = "one trial: the interval knows nothing of differences between processes"
-        return _exp(within), None, reason
+        return of_values(within), None, reason
     pooled = pool(ratios)
-    return _exp(pooled.interval(confidence)), _exp(pooled.interval(strict)), ""
-
-
-def _exp(interval: Interval | None) -> Interval | None:
-    return Interval(math.exp(interval.low), math.exp(interval.high)) if interval else None
+    shown = of_values(pooled.interval(confidence))
+    return shown, of_values(pooled.interval(strict)), "" if shown else NO_INTERVAL
 
 
 def headline(contenders: Sequence[ContenderSummary], pairs: Sequence[PairVerdict]) -> str:

@@ -8,10 +8,12 @@ import numpy as np
 
 from harness.judge.comparison import ContenderSummary, Estimate
 from harness.judge.intervals import (
+    NO_INTERVAL,
     Floats,
     Interval,
     fewest_samples,
     mean_interval,
+    of_values,
     quantile_interval,
     trial_interval,
 )
@@ -104,9 +106,7 @@ def _per_trial(values: Sequence[float | None], confidence: float, nothing: str) 
     if not there:
         return Estimate(value=None, unit="s", confidence=confidence, reason=nothing or "never became steady")
     logs = np.log(there)
-    interval = trial_interval(logs, confidence)
-    if interval is not None:
-        interval = Interval(float(np.exp(interval.low)), float(np.exp(interval.high)))
+    interval = of_values(trial_interval(logs, confidence))
     return _estimate(float(np.exp(logs.mean())), interval, "s", confidence, len(there), len(there))
 
 
@@ -121,7 +121,7 @@ def _estimate(
         confidence=confidence,
         samples=samples,
         trials=trials,
-        reason="" if interval else "one trial gives no interval",
+        reason="" if interval else "one trial gives no interval" if trials < 2 else NO_INTERVAL,
     )
 
 

@@ -7,7 +7,7 @@ import math
 from scipy.special import stdtrit
 
 from harness.judge.comparison import SpeedVerdict
-from harness.judge.intervals import Interval
+from harness.judge.intervals import NO_INTERVAL, Interval
 from harness.judge.ratio_text import ratio_text
 
 
@@ -41,9 +41,7 @@ def in_words(
     if ratio is None:
         return f"{a} and {b} cannot be compared: they share no round with samples."
     if interval is None:
-        return (
-            f"{a} against {b} is unsettled: ratio {ratio_text(ratio)}, and a single trial gives no interval."
-        )
+        return f"{a} against {b} is unsettled: ratio {ratio_text(ratio)}; {NO_INTERVAL}."
     low, high = interval.low, interval.high
     if verdict == "faster":
         return f"{a} is {ratio_text(1 / ratio)}× faster than {b} [{ratio_text(1 / high)}, {ratio_text(1 / low)}]."
@@ -69,7 +67,7 @@ def settling_advice(
     (or stay within it) around the same centre. `trial_s`: seconds one trial took.
     """
     if interval is None or trials < 2:
-        return "A second trial is needed for an interval: raise --budget."
+        return "More trials are needed for an interval: raise --budget."
     centre = abs(math.log(interval.low * interval.high) / 2)
     half = math.log(interval.high / interval.low) / 2
     room = abs(centre - math.log1p(margin))

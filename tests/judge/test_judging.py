@@ -225,3 +225,26 @@ def test_the_title_tells_one_group_from_another(variant: VariantRef, scenario: s
     case = one.case.model_copy(update={"model": model, "variant": variant, "scenario": scenario})
     group = judge_group([one.model_copy(update={"case": case})])
     assert (group.title, group.dims) == (title, variant.dims)
+
+
+def test_an_interval_beyond_all_bounds_is_none_and_says_why() -> None:
+    """Two trials at a high confidence: Student's factor is in the thousands, and its exponential fits no float."""
+    wild = [result(name, level, seed=seed) for seed, (name, level) in enumerate((("a", 1.0e6), ("b", 1.5e6)))]
+    settings = wild[0].settings.model_copy(update={"confidence": 0.9999})
+    two = []
+    for each, spread in zip(wild, (1.0, 3.0), strict=True):
+        first, second = each.trials[:2]
+        slower = [
+            r.model_copy(update={"samples_ns": tuple(int(s * spread) for s in r.samples_ns)})
+            for r in second.rounds
+        ]
+        second = second.model_copy(update={"rounds": tuple(slower), "load_ns": int(second.load_ns * spread)})
+        two.append(each.model_copy(update={"trials": (first, second), "settings": settings}))
+    pair = judge_pair(*two)
+    assert (pair.verdict, pair.ratio.low, pair.decision_high) == ("unsettled", None, None)
+    assert "differ too much for an interval" in pair.ratio.reason and "differ too much" in pair.words
+    summary = summarise(two[1])
+    for estimate in (summary.p50, summary.throughput, summary.load):
+        assert estimate.value is not None and estimate.low is None
+        assert "differ too much" in estimate.reason
+    assert judge_group(two).headline

@@ -60,7 +60,7 @@ def test_more_pairs_ask_for_more_confidence() -> None:
         ),
         ("unsettled", 1.03, Interval(1.01, 1.05), "by less than the margin of 2.0%"),
         ("unsettled", 0.97, Interval(0.95, 0.99), "a is faster, but perhaps by less"),
-        ("unsettled", 1.2, None, "a single trial gives no interval"),
+        ("unsettled", 1.2, None, "too few or differ too much"),
         ("unknown", None, None, "cannot be compared"),
     ],
 )
@@ -79,4 +79,4 @@ def test_advice_names_a_budget_that_settles_it() -> None:
 
 def test_advice_when_nothing_settles_it() -> None:
     assert "too close to the margin" in settling_advice(Interval(1.0, 1.0404), 0.02, 5, 8, 0.95)
-    assert "second trial" in settling_advice(None, 0.02, 1, 8, 0.95)
+    assert "More trials" in settling_advice(None, 0.02, 1, 8, 0.95)
