@@ -18,6 +18,7 @@ from backends.contract import (
     Artefact,
     Capabilities,
     ContractError,
+    DeviceEvents,
     Feeds,
     ModelSource,
     Probe,
@@ -35,9 +36,16 @@ class Session(ABC):
     `prepare` again binds other inputs. Outputs come back as numpy arrays by name, in the model's order.
     """
 
+    upload_paths: tuple[str, ...] = ()
+    """Ways in which `upload` can bring inputs in (`backends.contract.PATHS`), the engine's best first. Empty where
+    the engine does not separate it; `Capabilities.stages` says why."""
+    download_paths: tuple[str, ...] = ()
+    """The same for `download`; the default of `download` is a copy that the caller may keep."""
+
     def __init__(self, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> None:
         self.inputs = inputs
         self.outputs = outputs
+        self._feeds: Feeds = {}
         self._prepared = False
         self._inferred = False
         self._closed = False
@@ -52,12 +60,19 @@ class Session(ABC):
         check_feeds(feeds, self.inputs)
         self._prepared = self._inferred = False
         self._prepare(feeds)
+        self._feeds = feeds
         self._prepared = True
 
-    def upload(self) -> None:
-        """Copy the bound inputs to the device; a no-op where they are there already."""
+    def upload(self, feeds: Feeds | None = None, path: str = "") -> None:
+        """Bring inputs to where the engine reads them, by `path` (default: the first of `upload_paths`).
+
+        Without `feeds` those that were prepared are brought again. `feeds` must have the names, dtypes and shapes
+        that were prepared and stay untouched until the outputs are there; they are not checked. On asynchronous
+        devices it may return before the end. A no-op where the engine has no upload of its own. Raises StateError
+        before `prepare`, UnsupportedError for another path.
+        """
         self._require_prepared("upload")
-        self._upload()
+        self._upload(feeds, _path(path, self.upload_paths, "upload"))
 
     def infer(self) -> None:
         """Start one inference; on asynchronous devices it may return before the end."""
@@ -70,12 +85,23 @@ class Session(ABC):
         self._require_prepared("synchronize")
         self._synchronize()
 
-    def download(self) -> dict[str, Array]:
-        """Outputs of the last inference as host arrays; raises StateError when there was none."""
+    def download(self, path: str = "") -> dict[str, Array]:
+        """Outputs of the last inference as host arrays.
+
+        Without `path` they are the caller's to keep; by "zero_copy" and "pinned" they are the session's memory and
+        good until the next inference. Raises StateError when there was no inference, UnsupportedError for a path that is not in
+        `download_paths`.
+        """
         self._require_prepared("download")
         if not self._inferred:
             raise StateError("download was called before infer")
+        if path and path == _path(path, self.download_paths, "download"):
+            return self._download_by(path)
         return self._download()
+
+    def events(self) -> DeviceEvents | None:
+        """Marks on the device, where `Capabilities.device_events` says so; else None."""
+        return None
 
     def timed_call(self) -> Callable[[], object]:
         """The callable that the timing loop calls: one inference, finished on return, with no checks around it.
@@ -119,7 +145,7 @@ class Session(ABC):
     @abstractmethod
     def _prepare(self, feeds: Feeds) -> None: ...
 
-    def _upload(self) -> None:  # noqa: B027 - a CPU engine has nothing to copy
+    def _upload(self, feeds: Feeds | None, path: str) -> None:  # noqa: B027 - not every engine has an upload
         pass
 
     @abstractmethod
@@ -130,6 +156,10 @@ class Session(ABC):
 
     @abstractmethod
     def _download(self) -> dict[str, Array]: ...
+
+    def _download_by(self, path: str) -> dict[str, Array]:
+        """Download by one of `download_paths`; needed where there is another than a copy."""
+        return self._download()
 
     def _close(self) -> None:  # noqa: B027 - dropping the references is enough for most engines
         pass
@@ -188,6 +218,15 @@ class Backend(ABC):
 
     @abstractmethod
     def _load(self, source: ModelSource, artefact: Artefact, variant: Variant) -> Session: ...
+
+
+def _path(path: str, paths: tuple[str, ...], step: str) -> str:
+    """The path to take; raises UnsupportedError for one that the session does not have."""
+    if not path:
+        return paths[0] if paths else ""
+    if path not in paths:
+        raise UnsupportedError(f"{step} has no path {path!r} here; paths: {', '.join(paths) or 'none'}")
+    return path
 
 
 def check_feeds(feeds: Mapping[str, Array], inputs: tuple[TensorSpec, ...]) -> None:

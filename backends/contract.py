@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy.typing as npt
 
@@ -138,8 +138,31 @@ class Capabilities:
     streams: bool = False
     intermediate_outputs: bool = False
     layer_profile: bool = False
+    device_events: bool = False
+    """Whether `Session.events` times copies and inference on the device itself."""
     stages: Mapping[str, str] = field(default_factory=dict)
     """Stage name -> "" when the adapter separates it, else the reason why it cannot."""
+
+
+ZERO_COPY = "zero_copy"
+"""The engine reads (or hands out) host memory where it is."""
+COPY = "copy"
+"""The host copies into (or out of) memory that the engine owns."""
+PINNED = "pinned"
+"""Between page-locked host memory and the device."""
+PAGEABLE = "pageable"
+"""Between ordinary host memory and the device."""
+PATHS = (ZERO_COPY, COPY, PINNED, PAGEABLE)
+
+
+class DeviceEvents(Protocol):
+    """Marks in the device's own queue of work, for times that the host cannot see."""
+
+    def mark(self) -> object:
+        """Put a mark behind the work that was started so far."""
+
+    def elapsed_ns(self, start: object, end: object) -> int:
+        """Nanoseconds on the device between two marks; waits for the later one."""
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,12 @@ import numpy as np
 from backends.base import Backend, Session
 from backends.catalogue import install_command
 from backends.contract import (
+    COPY,
+    ZERO_COPY,
     Array,
     Artefact,
     Capabilities,
+    DeviceEvents,
     Feeds,
     ModelSource,
     Probe,
@@ -59,6 +62,8 @@ FAULTS = {
 _OPTIONS = {
     "time_us": "microseconds that infer takes (default 0)",
     "slower": "share added to time_us, e.g. 0.05",
+    "upload_us": "microseconds that upload takes (default 0)",
+    "download_us": "microseconds that download takes (default 0)",
     "jitter_us": "infer takes up to this many microseconds longer, drawn evenly from a seeded generator",
     "seed": "seed of the jitter (default 0)",
     "fault_after": "calls of infer that go well before a fault of infer strikes (default 0)",
@@ -76,6 +81,9 @@ def _onnx() -> Any:
 class FakeSession(Session):
     """Hands out the reference evaluator's outputs, after taking its time."""
 
+    upload_paths = (ZERO_COPY, COPY)
+    download_paths = (ZERO_COPY, COPY)
+
     def __init__(self, source: ModelSource, evaluator: Any, variant: Variant) -> None:
         super().__init__(source.inputs, source.outputs)
         options = variant.options
@@ -85,12 +93,22 @@ class FakeSession(Session):
         self._calls_left = integer(options, "fault_after", 0)
         self._time_ns = round(integer(options, "time_us", 0) * 1000 * (1 + share(options, "slower", 0.0)))
         self._jitter_ns = integer(options, "jitter_us", 0) * 1000
+        self._upload_ns = integer(options, "upload_us", 0) * 1000
+        self._download_ns = integer(options, "download_us", 0) * 1000
+        self._device_ns = 0
         self._random = random.Random(integer(options, "seed", 0))  # noqa: S311 - noise, not secrets
         self._values: dict[str, Array] = {}
+        self._known: dict[str, Array] = {}
 
     def _prepare(self, feeds: Feeds) -> None:
+        self._evaluate(feeds)
+
+    def _evaluate(self, feeds: Feeds) -> None:
         if self._fault == "stale" and self._values:
             return
+        if self._known and all(np.array_equal(feeds[name], value) for name, value in self._known.items()):
+            return
+        self._known = {name: np.array(value) for name, value in feeds.items()}
         names = [spec.name for spec in self.outputs]
         values = self._evaluator.run(names, {name: np.array(value) for name, value in feeds.items()})
         self._values = _spoil(
@@ -110,13 +128,32 @@ class FakeSession(Session):
         length = self._time_ns
         if self._jitter_ns:
             length += int(self._random.random() * self._jitter_ns)
-        if length:
-            end = time.perf_counter_ns() + length
+        self._spin(length)
+
+    def _spin(self, length_ns: int) -> None:
+        self._device_ns += length_ns
+        if length_ns:
+            end = time.perf_counter_ns() + length_ns
             while time.perf_counter_ns() < end:
                 pass
 
+    def _upload(self, feeds: Feeds | None, path: str) -> None:
+        if feeds is not None:
+            self._evaluate(feeds)
+        self._spin(self._upload_ns)
+
     def _download(self) -> dict[str, Array]:
+        self._spin(self._download_ns)
         return {name: np.array(value) for name, value in self._values.items()}
+
+    def _download_by(self, path: str) -> dict[str, Array]:
+        self._spin(self._download_ns)
+        copied = path != ZERO_COPY
+        return {name: np.array(value) if copied else value for name, value in self._values.items()}
+
+    def events(self) -> DeviceEvents:
+        """A device of its own, whose time is exactly what this engine was told to take."""
+        return _FakeEvents(self)
 
     def effective(self) -> dict[str, Any]:
         """What was asked: there is no engine that could have chosen otherwise."""
@@ -131,7 +168,18 @@ class FakeSession(Session):
 
     def _close(self) -> None:
         self._evaluator = None
-        self._values = {}
+        self._values, self._known = {}, {}
+
+
+class _FakeEvents:
+    def __init__(self, session: FakeSession) -> None:
+        self._session = session
+
+    def mark(self) -> int:
+        return self._session._device_ns
+
+    def elapsed_ns(self, start: Any, end: Any) -> int:
+        return int(end) - int(start)
 
 
 class FakeBackend(Backend):
@@ -156,7 +204,8 @@ class FakeBackend(Backend):
             sources=("onnx",),
             precisions=("fp32",),
             options=_OPTIONS,
-            stages={"upload": "there is nothing to copy", "infer": "", "download": ""},
+            stages={"upload": "", "infer": "", "download": ""},
+            device_events=True,
         )
 
     def _build(self, source: ModelSource, variant: Variant, folder: Path) -> Artefact:

@@ -22,6 +22,8 @@ import numpy as np
 from backends.base import Backend, Session
 from backends.catalogue import install_command
 from backends.contract import (
+    COPY,
+    ZERO_COPY,
     Array,
     Artefact,
     Capabilities,
@@ -73,6 +75,9 @@ def _openvino() -> Any:
 class OpenVINOSession(Session):
     """A compiled model with one inference request."""
 
+    upload_paths: tuple[str, ...] = (ZERO_COPY, COPY)
+    download_paths: tuple[str, ...] = (ZERO_COPY, COPY)
+
     def __init__(self, compiled: Any, source: ModelSource) -> None:
         super().__init__(_specs(compiled.inputs, source.inputs), _specs(compiled.outputs, source.outputs))
         self._compiled = compiled
@@ -87,6 +92,15 @@ class OpenVINOSession(Session):
         for index, array in enumerate(self._arrays):
             self._request.set_input_tensor(index, tensor(array, shared_memory=True))
 
+    def _upload(self, feeds: Feeds | None, path: str) -> None:
+        tensor = _openvino().Tensor
+        for index, (spec, own) in enumerate(zip(self.inputs, self._arrays, strict=True)):
+            given = own if feeds is None else feeds[spec.name]
+            if path == COPY:
+                np.copyto(own, given)
+            # Set again after a copy too: an upload without one may have set other memory before.
+            self._request.set_input_tensor(index, tensor(own if path == COPY else given, shared_memory=True))
+
     def _infer(self) -> object:
         return self._call()
 
@@ -99,6 +113,13 @@ class OpenVINOSession(Session):
         return {
             spec.name: np.array(self._request.get_output_tensor(index).data)
             for index, spec in enumerate(self.outputs)
+        }
+
+    def _download_by(self, path: str) -> dict[str, Array]:
+        if path != ZERO_COPY:
+            return self._download()
+        return {
+            spec.name: self._request.get_output_tensor(index).data for index, spec in enumerate(self.outputs)
         }
 
     def effective(self) -> dict[str, Any]:
@@ -150,7 +171,7 @@ class OpenVINOBackend(Backend):
             precisions=tuple(_HINTS),
             options=_OPTIONS,
             stages={
-                "upload": "the CPU reads the inputs where they are" if host else "copied inside infer",
+                "upload": "" if host else "copied inside infer",
                 "infer": "",
                 "download": "" if host else "copied inside infer",
             },

@@ -6,6 +6,7 @@ once with IO binding; outputs are allocated by the engine, which needs no guess 
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,9 @@ import numpy as np
 from backends.base import Backend, Session
 from backends.catalogue import install_command
 from backends.contract import (
+    COPY,
+    PAGEABLE,
+    ZERO_COPY,
     Array,
     Artefact,
     Capabilities,
@@ -68,6 +72,9 @@ def _ort() -> Any:
 class OrtSession(Session):
     """A session on the CPU provider."""
 
+    upload_paths: tuple[str, ...] = (ZERO_COPY, COPY)
+    download_paths: tuple[str, ...] = (ZERO_COPY, COPY)
+
     def __init__(self, engine: Any, variant: Variant) -> None:
         super().__init__(
             tuple(_spec(value) for value in engine.get_inputs()),
@@ -75,13 +82,15 @@ class OrtSession(Session):
         )
         self._engine = engine
         self._variant = variant
+        self._host: list[Array] = []
         self._binding: Any = None
         self._call: Callable[[], object] = partial(tuple)
 
     def _prepare(self, feeds: Feeds) -> None:
         binding = self._engine.io_binding()
-        for spec in self.inputs:
-            binding.bind_cpu_input(spec.name, aligned_copy(feeds[spec.name]))
+        self._host = [aligned_copy(feeds[spec.name]) for spec in self.inputs]
+        for spec, array in zip(self.inputs, self._host, strict=True):
+            binding.bind_cpu_input(spec.name, array)
         for spec in self.outputs:
             binding.bind_output(spec.name)
         self._bound(binding)
@@ -89,6 +98,14 @@ class OrtSession(Session):
     def _bound(self, binding: Any) -> None:
         self._binding = binding
         self._call = partial(self._engine.run_with_iobinding, binding)
+
+    def _upload(self, feeds: Feeds | None, path: str) -> None:
+        for spec, own in zip(self.inputs, self._host, strict=True):
+            given = own if feeds is None else feeds[spec.name]
+            if path == COPY:
+                np.copyto(own, given)
+            # Bound again after a copy too: an upload without one may have bound other memory before.
+            self._binding.bind_cpu_input(spec.name, own if path == COPY else given)
 
     def _infer(self) -> object:
         return self._call()
@@ -102,6 +119,12 @@ class OrtSession(Session):
         values = self._binding.copy_outputs_to_cpu()
         # The engine may hand out its own memory, which the next inference writes to.
         return {spec.name: np.array(value) for spec, value in zip(self.outputs, values, strict=True)}
+
+    def _download_by(self, path: str) -> dict[str, Array]:
+        if path != ZERO_COPY:
+            return self._download()
+        values = self._binding.get_outputs()
+        return {spec.name: _view(value, spec) for spec, value in zip(self.outputs, values, strict=True)}
 
     def effective(self) -> dict[str, Any]:
         """Threads, providers and optimisation as the session holds them."""
@@ -121,10 +144,15 @@ class OrtSession(Session):
     def _close(self) -> None:
         self._call = partial(tuple)
         self._binding = self._engine = None
+        self._host = []
 
 
 class CudaOrtSession(OrtSession):
     """A session on the CUDA provider: inputs live on the device, and `upload` fills them from the host."""
+
+    # ONNX Runtime's Python interface makes no page-locked memory, so that every copy is from ordinary memory.
+    upload_paths = (PAGEABLE,)
+    download_paths = (PAGEABLE,)
 
     def _prepare(self, feeds: Feeds) -> None:
         values = _ort().OrtValue
@@ -137,9 +165,9 @@ class CudaOrtSession(OrtSession):
             binding.bind_output(spec.name, "cuda", 0)
         self._bound(binding)
 
-    def _upload(self) -> None:
-        for value, array in zip(self._device, self._host, strict=True):
-            value.update_inplace(array)
+    def _upload(self, feeds: Feeds | None, path: str) -> None:
+        for spec, value, own in zip(self.inputs, self._device, self._host, strict=True):
+            value.update_inplace(own if feeds is None else feeds[spec.name])
 
     def _synchronize(self) -> None:
         self._binding.synchronize_outputs()
@@ -159,7 +187,7 @@ class CudaOrtSession(OrtSession):
 
     def _close(self) -> None:
         super()._close()
-        self._host, self._device = [], []
+        self._device = []
 
 
 class OrtBackend(Backend):
@@ -192,11 +220,7 @@ class OrtBackend(Backend):
             sources=("onnx",),
             precisions=("fp32", "tf32") if cuda else ("fp32",),
             options=_OPTIONS,
-            stages={
-                "upload": "" if cuda else "the CPU reads the inputs where they are",
-                "infer": "",
-                "download": "",
-            },
+            stages={"upload": "", "infer": "", "download": ""},
         )
 
     def _build(self, source: ModelSource, variant: Variant, folder: Path) -> Artefact:
@@ -269,6 +293,18 @@ def _session_options(ort: Any, variant: Variant) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
     options.enable_cpu_mem_arena = flag(asked, "arena", True)
     return options
+
+
+def _view(value: Any, spec: TensorSpec) -> Array:
+    """The engine's output memory as an array; it keeps the memory alive, but the next inference may overwrite it."""
+    shape = tuple(value.shape())
+    dtype = np.dtype(spec.dtype)
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if not size:
+        return np.empty(shape, dtype)
+    memory: Any = (ctypes.c_uint8 * size).from_address(value.data_ptr())
+    memory.owner = value
+    return np.frombuffer(memory, dtype=dtype).reshape(shape)
 
 
 def _spec(value: Any) -> TensorSpec:

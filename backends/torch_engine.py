@@ -19,10 +19,15 @@ import numpy as np
 from backends.base import Backend, Session
 from backends.catalogue import install_command
 from backends.contract import (
+    COPY,
+    PAGEABLE,
+    PINNED,
+    ZERO_COPY,
     Array,
     Artefact,
     Capabilities,
     ContractError,
+    DeviceEvents,
     Feeds,
     ModelSource,
     Probe,
@@ -71,6 +76,9 @@ _inference_mode = _InferenceMode()
 class TorchSession(Session):
     """A module in eager mode. Threads are torch's own setting, which holds for the whole process."""
 
+    upload_paths: tuple[str, ...] = (ZERO_COPY, COPY)
+    download_paths: tuple[str, ...] = (ZERO_COPY, COPY)
+
     def __init__(self, source: ModelSource, variant: Variant, module: Any) -> None:
         super().__init__(source.inputs, source.outputs)
         self._torch = _torch()
@@ -81,23 +89,41 @@ class TorchSession(Session):
         self._outputs: Any = None
         _inference_mode.enter()
 
+        self._host: list[Any] = []
+        if variant.precision not in ("fp32", "tf32") or _channels_last(variant.options):
+            # The engine's own precision or layout is not the caller's: bringing inputs in means converting them.
+            self.upload_paths = (COPY,)
+        if variant.precision not in ("fp32", "tf32"):
+            self.download_paths = (COPY,)
+
     def _bind(self, feeds: Feeds) -> list[Any]:
         """Host tensors in declared order, in the session's precision and memory format."""
+        return [self._converted(aligned_copy(feeds[spec.name])) for spec in self.inputs]
+
+    def _converted(self, array: Array) -> Any:
+        """`array` as the module takes it; its own memory where nothing has to change."""
         torch = self._torch
-        channels_last = _channels_last(self._variant.options)
-        bound = []
-        for spec in self.inputs:
-            tensor = torch.from_numpy(aligned_copy(feeds[spec.name]))
-            if tensor.is_floating_point():
-                tensor = tensor.to(self._dtype)
-            if channels_last and tensor.dim() == 4:
-                tensor = tensor.contiguous(memory_format=torch.channels_last)
-            bound.append(tensor)
-        return bound
+        tensor = torch.from_numpy(array)
+        if tensor.is_floating_point():
+            tensor = tensor.to(self._dtype)
+        if _channels_last(self._variant.options) and tensor.dim() == 4:
+            tensor = tensor.contiguous(memory_format=torch.channels_last)
+        return tensor
 
     def _prepare(self, feeds: Feeds) -> None:
         self._outputs = None
-        self._call = partial(self._module, *self._bind(feeds))
+        self._host = self._bind(feeds)
+        self._call = partial(self._module, *self._host)
+
+    def _upload(self, feeds: Feeds | None, path: str) -> None:
+        if path == COPY:
+            for spec, own in zip(self.inputs, self._host, strict=True):
+                given = own if feeds is None else self._torch.from_numpy(feeds[spec.name])
+                own.copy_(given)
+        given = self._host
+        if path == ZERO_COPY and feeds is not None:
+            given = [self._torch.from_numpy(feeds[spec.name]) for spec in self.inputs]
+        self._call = partial(self._module, *given)
 
     def _infer(self) -> None:
         self._outputs = self._call()
@@ -110,6 +136,13 @@ class TorchSession(Session):
                 tensor = tensor.to(getattr(self._torch, spec.dtype))
             host[spec.name] = np.array(tensor.contiguous().numpy())
         return host
+
+    def _download_by(self, path: str) -> dict[str, Array]:
+        if path != ZERO_COPY:
+            return self._download()
+        return {
+            spec.name: value.detach().numpy() for spec, value in zip(self.outputs, self._named(), strict=True)
+        }
 
     def _named(self) -> list[Any]:
         """The module's outputs in declared order; raises ContractError when they are not the declared ones."""
@@ -157,26 +190,63 @@ class TorchSession(Session):
 
     def _close(self) -> None:
         self._outputs = self._module = None
+        self._host = []
         self._call = partial(tuple)
         _inference_mode.leave()
 
 
 class CudaTorchSession(TorchSession):
-    """A module on the first CUDA device: pinned host inputs, copied by `upload`."""
+    """A module on the first CUDA device: page-locked and ordinary host inputs, copied by `upload`."""
+
+    def __init__(self, source: ModelSource, variant: Variant, module: Any) -> None:
+        super().__init__(source, variant, module)
+        self.upload_paths = self.download_paths = (PINNED, PAGEABLE)
+        self._device: list[Any] = []
+        self._ordinary: list[Any] = []
+        self._pinned_outputs: dict[str, Any] = {}
 
     def _prepare(self, feeds: Feeds) -> None:
         self._outputs = None
-        self._host = [tensor.pin_memory() for tensor in self._bind(feeds)]
+        self._ordinary = self._bind(feeds)
+        self._host = [tensor.pin_memory() for tensor in self._ordinary]
         self._device = [self._torch.empty_like(tensor, device="cuda") for tensor in self._host]
         self._call = partial(self._module, *self._device)
-        self._upload()
+        self._upload(None, PINNED)
         self._synchronize()
 
-    def _upload(self) -> None:
+    def _upload(self, feeds: Feeds | None, path: str) -> None:
         # Tensors made in inference mode may be written to in inference mode only, whichever thread calls.
         with self._torch.inference_mode():
-            for device, host in zip(self._device, self._host, strict=True):
-                device.copy_(host, non_blocking=True)
+            for index, spec in enumerate(self.inputs):
+                if path == PAGEABLE:
+                    given = self._ordinary[index] if feeds is None else self._converted(feeds[spec.name])
+                    self._device[index].copy_(given)
+                    continue
+                if feeds is not None:
+                    self._host[index].copy_(self._torch.from_numpy(feeds[spec.name]))
+                self._device[index].copy_(self._host[index], non_blocking=True)
+
+    def _download_by(self, path: str) -> dict[str, Array]:
+        if path != PINNED:
+            return self._download()
+        host = {}
+        with self._torch.inference_mode():
+            for spec, value in zip(self.outputs, self._named(), strict=True):
+                kept = self._pinned_outputs.get(spec.name)
+                if kept is None or kept.shape != value.shape:
+                    kept = self._torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
+                    self._pinned_outputs[spec.name] = kept
+                kept.copy_(value, non_blocking=True)
+                host[spec.name] = kept
+            self._synchronize()
+            return {
+                spec.name: host[spec.name].to(getattr(self._torch, spec.dtype)).numpy()
+                for spec in self.outputs
+            }
+
+    def events(self) -> DeviceEvents:
+        """Events of the current CUDA stream."""
+        return _CudaEvents(self._torch)
 
     def _synchronize(self) -> None:
         self._torch.cuda.synchronize()
@@ -198,9 +268,25 @@ class CudaTorchSession(TorchSession):
         }
 
     def _close(self) -> None:
-        self._host = self._device = []
+        self._device, self._ordinary, self._pinned_outputs = [], [], {}
         super()._close()
         self._torch.cuda.empty_cache()
+
+
+class _CudaEvents:
+    """CUDA events as `backends.contract.DeviceEvents`."""
+
+    def __init__(self, torch: Any) -> None:
+        self._torch = torch
+
+    def mark(self) -> Any:
+        event = self._torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def elapsed_ns(self, start: Any, end: Any) -> int:
+        end.synchronize()
+        return int(start.elapsed_time(end) * 1e6)  # torch gives milliseconds
 
 
 class TorchBackend(Backend):
@@ -232,12 +318,12 @@ class TorchBackend(Backend):
         if flavour not in ("", "cuda"):
             raise UnsupportedError(f"torch has no flavour {flavour!r}; flavours: torch, torch:cuda")
         cuda = flavour == "cuda"
-        copied = "" if cuda else "the CPU reads the inputs where they are"
         return Capabilities(
             sources=("torch",),
             precisions=("fp32", "tf32", "fp16", "bf16") if cuda else ("fp32", "fp16", "bf16"),
             options=_OPTIONS,
-            stages={"upload": copied, "infer": "", "download": ""},
+            stages={"upload": "", "infer": "", "download": ""},
+            device_events=cuda,
         )
 
     def _build(self, source: ModelSource, variant: Variant, folder: Path) -> Artefact:
