@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,10 @@ from backends.contract import (
 from harness.worker import clock
 from harness.worker.channel import Message
 from harness.worker.plain import plain_text, plain_value
+from harness.worker.processing import Processing, load_processing
+from harness.worker.stages import StagedCall, time_stages, time_transfers
 from harness.worker.tensors import pack, unpack
+from harness.worker.usage import count_usage
 
 
 class ContenderHost:
@@ -139,6 +143,40 @@ class ContenderHost:
         times = clock.timed_samples(call, head["samples"], head["calls"])
         cpu_ns = time.process_time_ns() - cpu_start
         return Message({"cpu_ns": cpu_ns, "drift": self._drift(head["set"])}, payload=times.tobytes())
+
+    def stages(self, request: Message) -> Message:
+        """Time whole calls and their stages, then every way of carrying inputs and outputs; see `worker.stages`."""
+        head = request.head
+        self._bind(head["set"])
+        session, feeds = self._session, self._feeds[head["set"]]
+        assert session is not None
+        processing, problems = self._processing(head["processing"])
+        answer = time_stages(StagedCall(session, feeds, processing, problems), head["ns"])
+        answer["transfers"] = time_transfers(session, feeds)
+        answer["implementation"] = processing.implementation if processing else {}
+        answer["items"] = [item.name for item in processing.items] if processing else []
+        # The last upload may have bound memory that is about to go.
+        self._bound = ""
+        return Message(answer)
+
+    def _processing(self, asked: Mapping[str, Any] | None) -> tuple[Processing | None, dict[str, str]]:
+        if asked is None:
+            none = "the model has no such step"
+            return None, {"preprocess": none, "postprocess": none}
+        assert self._session is not None
+        variant = self._variant
+        try:
+            return load_processing(
+                asked, self._session.inputs, self._session.outputs, variant.dims, variant.batch
+            ), {}
+        except Exception as error:  # noqa: BLE001 - a missing library or file is the reason that is shown
+            hint = getattr(error, "hint", "")
+            reason = plain_text(f"{error}" + (f"; {hint}" if hint else ""), 500)
+            return None, {"preprocess": reason, "postprocess": reason}
+
+    def usage(self, request: Message) -> Message:
+        """Call for "ns" nanoseconds and count CPU seconds, context switches and page faults."""
+        return Message(count_usage(self._bind(request.head["set"]), request.head["ns"]))
 
     def effective(self, _request: Message) -> Message:
         """The configuration that the engine really runs with; asking may cost memory, so it is asked last."""

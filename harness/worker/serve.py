@@ -42,6 +42,8 @@ def serve(sock: socket.socket) -> None:
         "first": host.first,
         "warm": host.warm,
         "block": host.block,
+        "stages": host.stages,
+        "usage": host.usage,
         "effective": host.effective,
         "close": host.close,
     }
