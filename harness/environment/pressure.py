@@ -11,12 +11,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from harness.environment.limits import affinity, cgroup_folders, online_cpus
+from harness.environment.setting import Setting, read_setting
 from harness.environment.sources import Sources, key_values
+from harness.environment.tempo import Tempo, TempoDelta, TempoReader, tempo_between, tempo_total
 
 CPU = "sys/devices/system/cpu"
 
@@ -51,10 +53,10 @@ class Pressure:
     """Bytes."""
     waiting_s: float | None = None
     """Time in which some task waited for a CPU (PSI, `some`)."""
-    frequency_mhz: float | None = None
-    """Frequency of the first usable CPU at this moment."""
     thermal_events: int | None = None
     """Times the processor slowed itself down because of heat, summed over up to 8 usable CPUs."""
+    tempo: Tempo = field(default_factory=Tempo)
+    setting: Setting = field(default_factory=Setting)
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,9 @@ class PressureDelta:
     """Bytes, at the end."""
     load_1m: float | None = None
     """Load average of the last minute, at the end."""
+    tempo: TempoDelta = field(default_factory=TempoDelta)
+    setting: Setting = field(default_factory=Setting)
+    """At the end: the kernel itself changes the clock source when it finds it unstable."""
 
     @property
     def steal_share(self) -> float | None:
@@ -128,6 +133,8 @@ def between(before: Pressure, after: Pressure, own_cpu_s: float | None) -> Press
         thermal_events=_count(_growth(before.thermal_events, after.thermal_events)),
         memory_available=after.memory_available,
         load_1m=after.load_1m,
+        tempo=tempo_between(before.tempo, after.tempo),
+        setting=after.setting,
     )
 
 
@@ -150,6 +157,8 @@ def total(deltas: Sequence[PressureDelta]) -> PressureDelta | None:
         thermal_events=_count(_sum(delta.thermal_events for delta in deltas)),
         memory_available=last.memory_available,
         load_1m=last.load_1m,
+        tempo=tempo_total([delta.tempo for delta in deltas]),
+        setting=last.setting,
     )
 
 
@@ -160,7 +169,9 @@ class _Reader:
         self._sources = Sources(root)
         sources = self._sources
         cpus = affinity(sources) or online_cpus(sources) or frozenset()
+        self._numbers = cpus
         self._cpus = frozenset(f"cpu{number}" for number in cpus)
+        self._tempo = TempoReader(sources, sorted(cpus))
         first = [f"cpu{number}" for number in sorted(cpus)[:_THERMAL_CPUS]]
         thermal = [
             f"{CPU}/{name}/thermal_throttle/{kind}_throttle_count"
@@ -168,7 +179,6 @@ class _Reader:
             for kind in ("core", "package")
         ]
         self._thermal = [path for path in thermal if sources.exists(path)]
-        self._frequency = f"{CPU}/{first[0]}/cpufreq/scaling_cur_freq" if first else ""
         folders = cgroup_folders(sources, "") + cgroup_folders(sources, "cpu")
         self._cgroup = [path for path in (f"{folder}/cpu.stat" for folder in folders) if sources.exists(path)]
         self._tick_s = 1.0 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
@@ -178,7 +188,6 @@ class _Reader:
         times = self._times(sources.text("proc/stat") or "")
         throttled_count, throttled_s = self._throttled()
         swap = key_values(_lines_of(sources.text("proc/vmstat"), "pswp"), " ")
-        frequency = sources.integer(self._frequency) if self._frequency else None
         return Pressure(
             time_ns=time.monotonic_ns(),
             cores=len(times) or None,
@@ -193,8 +202,9 @@ class _Reader:
             swapped_out=_integer(swap.get("pswpout")),
             memory_available=_kib(key_values(sources.text("proc/meminfo"), ":").get("MemAvailable")),
             waiting_s=_waiting(sources.text("proc/pressure/cpu") or ""),
-            frequency_mhz=frequency / 1000 if frequency is not None else None,
             thermal_events=_count(_sum(sources.integer(path) for path in self._thermal)),
+            tempo=self._tempo.read(),
+            setting=read_setting(sources, self._numbers),
         )
 
     def _times(self, stat: str) -> list[list[int]]:

@@ -15,6 +15,8 @@ from rich.console import Console
 from harness.checkup import Checkup, advise, exit_code, to_json, usable
 from harness.engine_status import EngineStatus
 from harness.environment.pressure import PressureDelta
+from harness.environment.setting import Setting
+from harness.environment.tempo import TempoDelta
 from harness.errors import ExitCode
 from harness.show.doctor import (
     UNREADABLE,
@@ -39,6 +41,8 @@ QUIET = PressureDelta(
     thermal_events=0,
     memory_available=4 * 2**30,
     load_1m=0.2,
+    tempo=TempoDelta(frequencies_mhz=(2000.0, 2000.0)),
+    setting=Setting(clocksource="tsc", cores=2, numa_nodes=1),
 )
 HERE = EngineStatus(
     "torch", "PyTorch", "torch", True, "2.13.0", ("cpu",), flavours={"": "", "cuda": "no GPU"}

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.environment.pressure import Pressure, PressureDelta, between, snapshot, total
+from harness.environment.setting import Setting
+from harness.environment.tempo import Tempo
 from tests.environment.recorded import MACHINES, lay_out
 
 BEFORE = Pressure(
@@ -58,7 +60,8 @@ def test_bare_metal(tmp_path: Path) -> None:
     assert (found.swapped_in, found.swapped_out) == (100, 20)
     assert found.memory_available == 60000000 * 1024
     assert found.waiting_s == 2.5
-    assert found.frequency_mhz == 1900.0
+    assert found.tempo.frequency_mhz == 1900.0
+    assert found.setting.boost is None
     assert found.thermal_events == 7
     assert found.throttled_count is None
     assert found.throttled_s is None
@@ -94,7 +97,9 @@ def test_throttling_adds_up_over_the_hierarchy(tmp_path: Path) -> None:
 
 def test_nothing_readable(tmp_path: Path) -> None:
     found = snapshot(tmp_path)
-    assert [getattr(found, field.name) for field in fields(found) if field.name != "time_ns"] == [None] * 14
+    parts = {"time_ns", "tempo", "setting"}
+    assert {getattr(found, field.name) for field in fields(found) if field.name not in parts} == {None}
+    assert (found.tempo, found.setting) == (Tempo(), Setting())
 
 
 def test_counters_are_read_afresh(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from harness.environment.pressure import PressureDelta
+from harness.environment.setting import Setting
+from harness.environment.tempo import TempoDelta
 from harness.judge.doubt import doubts_of_result, doubts_of_run
 from harness.records import ContenderRef, Machine, Result, Round, Trial, Warning_
 from tests.factories import make_case, make_failure, make_machine, make_result
@@ -27,6 +29,8 @@ QUIET = PressureDelta(
     waiting_s=0.0,
     thermal_events=0,
     memory_available=4 * 2**30,
+    tempo=TempoDelta(frequencies_mhz=(2000.0, 2000.0)),
+    setting=Setting(clocksource="tsc", cores=4, numa_nodes=1),
 )
 
 
@@ -85,7 +89,7 @@ def test_doubt_of_a_run(
         ({}, {"virtualisation": "kvm"}),
         ({"steal_ever_s": 0.0}, {}),
         ({"steal_ever_s": 0.0}, {"virtualisation": "docker"}),
-        ({"thermal_events": None, "waiting_s": None, "memory_available": None}, {}),
+        ({"waiting_s": None, "memory_available": None}, {}),
         ({"throttled_count": None, "throttled_s": None}, {"container_cpu_limit": None}),
         ({"memory_available": 0}, {"memory": 0}),
     ],
@@ -115,7 +119,8 @@ def test_no_counters_at_all() -> None:
     found = by_code(doubts_of_run(None, plain_machine()))
     assert set(found) == {"pressure_unreadable"}
     assert found["pressure_unreadable"].figure == 3.0
-    assert set(by_code(doubts_of_run(PressureDelta(wall_s=1.0), plain_machine()))) == {"pressure_unreadable"}
+    found = by_code(doubts_of_run(PressureDelta(wall_s=1.0), plain_machine()))
+    assert set(found) == {"pressure_unreadable", "tempo_unreadable", "clock_unknown"}
 
 
 def make_round(index: int, times: np.ndarray, **overrides: Any) -> Round:
