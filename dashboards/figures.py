@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dashboards import words
 from dashboards.palette import Series
 from harness.judge.comparison import ContenderSummary, PairVerdict
-from harness.judge.metrics import COST, SPEED, Metric
+from harness.judge.metrics import SECTIONS, SPEED, Metric
 from harness.records import Result
 from harness.show import numbers as fmt
 
@@ -65,10 +65,10 @@ class PairRow:
 def figure_tables(
     contenders: Sequence[ContenderSummary], results: Mapping[str, Result], series: Mapping[str, Series]
 ) -> tuple[FigureTable, ...]:
-    """Two tables, so that each fits a page: speed with parity, and what a contender costs beside time."""
-    return (
-        _table("Speed and correctness", SPEED, contenders, results, series, with_parity=True),
-        _table("Start, memory and size", COST, contenders, results, series, with_parity=False),
+    """A table for each section of metrics, so that each fits a page; parity stands with the speed."""
+    return tuple(
+        _table(title, metrics, contenders, results, series, with_parity=metrics is SPEED)
+        for title, metrics in SECTIONS
     )
 
 

@@ -118,6 +118,12 @@ class Settings(Record):
     memory_limit: int | None = None
     seed: int = 0
     input_sets: tuple[str, ...] = ("normal:0", "normal:1", "uniform:0")
+    pipeline: str = Field(
+        "",
+        description="pre- and post-processing, name[:implementation]; empty: the model's own, none: without",
+    )
+    items: tuple[str, ...] = Field((), description="files to feed the pipeline with; empty: the shipped ones")
+    stage_trials: int = Field(4, description="trials that also time the stages of a call and count resources")
 
 
 class Failure(Record):
@@ -145,6 +151,72 @@ class Round(Record):
     steal_s: float | None = Field(None, description="seconds stolen by the hypervisor during the block")
 
 
+StageName = Literal["preprocess", "upload", "infer", "download", "postprocess"]
+TransferPath = Literal["zero_copy", "copy", "pinned", "pageable"]
+
+
+class StageTimes(Record):
+    """One stage of the split calls of a stage pass; either samples or the reason why there are none."""
+
+    stage: StageName
+    samples_ns: tuple[int, ...] = Field(
+        (), description="on the host, the device waited for; one value a call"
+    )
+    device_ns: tuple[int, ...] = Field((), description="by the device's own events, in calls of their own")
+    path: str = Field("", description="how an upload or download was done: zero_copy, copy, pinned, pageable")
+    implementation: str = Field("", description="what did the pre- or post-processing, with version")
+    reason: str = ""
+
+
+class TransferTimes(Record):
+    """One way of bringing inputs in or outputs out, timed alone."""
+
+    direction: Literal["upload", "download"]
+    path: TransferPath
+    bytes: int = Field(description="carried by one transfer; by zero_copy they are handed over, not moved")
+    calls_per_sample: int = 1
+    samples_ns: tuple[int, ...] = ()
+    device_ns: tuple[int, ...] = Field((), description="of single transfers, by the device's own events")
+    reason: str = ""
+
+
+class StagePass(Record):
+    """A pass of its own in a trial: whole calls, and calls with a clock between their stages, in turn."""
+
+    pipeline: str = Field("", description="name of the pre- and post-processing, empty without any")
+    items: tuple[str, ...] = Field((), description="files that were fed in, in turn")
+    end_to_end_ns: tuple[int, ...] = Field(
+        (), description="whole calls: all stages, no clock in between, nothing waited for but the answer"
+    )
+    stages: tuple[StageTimes, ...] = ()
+    transfers: tuple[TransferTimes, ...] = ()
+    problems: tuple[str, ...] = Field((), description="items that were left out, and why")
+
+
+class ResourcePass(Record):
+    """A pass of its own in a trial: what calls cost beside time. None: could not be read, `reasons` says why."""
+
+    calls: int = Field(description="calls in which CPU time, switches and energy were counted")
+    wall_ns: int
+    user_s: float
+    system_s: float
+    voluntary_switches: int
+    involuntary_switches: int
+    minor_faults: int
+    major_faults: int
+    memory_steady: int | None = Field(None, description="proportional set size while frozen after warm-up")
+    memory_steady_kind: str = Field("", description="pss, or rss where the system tells no proportional size")
+    memory_busy: int | None = Field(None, description="largest proportional set size seen while calls ran")
+    device_memory: int | None = Field(None, description="bytes of this process on all GPUs")
+    joules: dict[str, float] = Field(
+        default_factory=dict,
+        description="domain -> gross energy of the counted calls, everything that ran included",
+    )
+    reasons: dict[str, str] = Field(
+        default_factory=dict, description="figure -> why it is missing or how it was read"
+    )
+
+
 class Trial(Record):
     """One life of a worker process."""
 
@@ -163,6 +235,13 @@ class Trial(Record):
     timed_drift: PossiblyInfinite | None = Field(
         None, description="largest relative difference of a timed call's outputs from the checked ones"
     )
+    file_cache: Literal["cold", "warm", "unknown"] = Field(
+        "unknown",
+        description="cold: the model's files were not in memory when they were built from and loaded",
+    )
+    build_ns: int | None = Field(None, description="time of this trial's own build, where it built")
+    stages: StagePass | None = None
+    resources: ResourcePass | None = None
 
 
 class Memory(Record):
@@ -178,7 +257,9 @@ class ArtefactRef(Record):
 
     bytes: int | None
     note: str = ""
-    build_ns: int | None = Field(None, description="None where the engine has no build step; `note` says so")
+    build_ns: int | None = Field(
+        None, description="of the first build, without any cache; None where the engine has no build step"
+    )
 
 
 class OutputParity(Record):

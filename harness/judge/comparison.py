@@ -30,6 +30,9 @@ class Estimate(Record):
     reason: str = ""
 
 
+NOT_MEASURED = Estimate(value=None, reason="not measured")
+
+
 class ContenderSummary(Record):
     """One contender's figures, ready to be shown. Latencies are seconds a call."""
 
@@ -50,6 +53,27 @@ class ContenderSummary(Record):
     """Seconds from the first call to the first steady one."""
     memory_peak: Estimate
     artefact: Estimate
+    end_to_end: Estimate = NOT_MEASURED
+    """Median of whole calls: from encoded items to answers where the model has such steps, else with its copies."""
+    preprocess: Estimate = NOT_MEASURED
+    upload: Estimate = NOT_MEASURED
+    infer: Estimate = NOT_MEASURED
+    """The same call as the latency, in the stage pass."""
+    download: Estimate = NOT_MEASURED
+    postprocess: Estimate = NOT_MEASURED
+    load_cold: Estimate = NOT_MEASURED
+    """Import and load with the model's files out of memory."""
+    build_warm: Estimate = NOT_MEASURED
+    """A second build, with whatever the first left in caches."""
+    memory_steady: Estimate = NOT_MEASURED
+    """Proportional set size after warm-up."""
+    device_memory: Estimate = NOT_MEASURED
+    cpu: Estimate = NOT_MEASURED
+    """CPU seconds per inference, over all threads."""
+    switches: Estimate = NOT_MEASURED
+    """Context switches per inference."""
+    energy: Estimate = NOT_MEASURED
+    """Gross joules per inference: everything that ran on the packages and GPUs, idle power included."""
     parity: ParityStatus
     parity_ratio: float | None = None
     """Worst error of any output and input set, in units of the yardstick's own (root mean square)."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from harness.judge.comparison import ContenderSummary, Estimate
 
-Kind = Literal["seconds", "bytes", "per_second"]
+Kind = Literal["seconds", "bytes", "per_second", "count", "joules"]
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,42 @@ SPEED = (
     Metric("p99", "latency p99", "seconds"),
     Metric("throughput", "throughput", "per_second"),
 )
-COST = (
+STAGES = (
+    Metric("end_to_end", "end to end", "seconds"),
+    Metric("preprocess", "preprocess", "seconds"),
+    Metric("upload", "upload", "seconds"),
+    Metric("infer", "infer", "seconds"),
+    Metric("download", "download", "seconds"),
+    Metric("postprocess", "postprocess", "seconds"),
+)
+START = (
     Metric("first_inference", "first inference", "seconds"),
     Metric("warmup", "warm-up", "seconds"),
     Metric("load", "load", "seconds"),
+    Metric("load_cold", "load, cold files", "seconds"),
     Metric("build", "build", "seconds"),
+    Metric("build_warm", "build again", "seconds"),
+)
+MEMORY = (
     Metric("memory_peak", "peak memory", "bytes"),
+    Metric("memory_steady", "steady memory", "bytes"),
+    Metric("device_memory", "device memory", "bytes"),
     Metric("artefact", "artefact size", "bytes"),
 )
-METRICS = SPEED + COST
+RUNNING = (
+    Metric("cpu", "CPU per inference", "seconds"),
+    Metric("switches", "context switches per inference", "count"),
+    Metric("energy", "energy per inference", "joules"),
+)
+SECTIONS = (
+    ("Speed and correctness", SPEED),
+    ("Stages of a call", STAGES),
+    ("Start", START),
+    ("Memory and size", MEMORY),
+    ("Cost of running", RUNNING),
+)
+"""Title and metrics, in the order in which they are shown; parity belongs to the first."""
+METRICS = SPEED + STAGES + START + MEMORY + RUNNING
 
 
 def estimates(summary: ContenderSummary) -> dict[str, Estimate]:

@@ -16,6 +16,13 @@ DISCARD = 1
 
 MIN_ROUNDS = 2
 
+PASS_S = 0.7
+PASS_CALLS = 10
+"""The passes of one contender in one trial take at least so long, and make at least so many calls."""
+
+PASS_SHARE = 0.025
+"""Share of the budget that they may take, in other trials than the first."""
+
 USUAL_NOISE_RATIO = 4.0
 """Variance of rounds over variance of trials, assumed for the first trial."""
 
@@ -46,6 +53,15 @@ class Pace:
 def samples_per_block(sample_s: float, block_s: float) -> int:
     """Samples that fill a block: at least 3, at most 2000."""
     return max(3, min(2000, round(block_s / max(sample_s, 1e-9))))
+
+
+def passes_wanted(trial: int, sample_s: float, settings: Settings) -> bool:
+    """Whether a trial (from 0) ends with passes of its own: the first ones, while they cost little.
+
+    In the first trial they are made whatever they cost.
+    """
+    cheap = PASS_S + PASS_CALLS * sample_s <= PASS_SHARE * settings.budget_s
+    return trial < settings.stage_trials and (trial == 0 or cheap)
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from harness.judge.comparison import ContenderSummary, Estimate
-from harness.judge.intervals import (
-    NO_INTERVAL,
-    Floats,
-    Interval,
-    fewest_samples,
-    mean_interval,
-    of_values,
-    quantile_interval,
-    trial_interval,
-)
+from harness.judge.estimating import NS, largest_over_trials, mean_by_trial, with_interval
+from harness.judge.intervals import Floats, Interval, fewest_samples, mean_interval, quantile_interval
 from harness.judge.parity import worst_ratio
+from harness.judge.resources import resource_estimates
+from harness.judge.stage_times import stage_estimates
 from harness.records import Result, Trial
-
-NS = 1e-9
 
 
 def call_seconds(trial: Trial) -> Floats:
@@ -40,8 +32,9 @@ def summarise(result: Result) -> ContenderSummary:
     def percentile(p: float) -> Estimate:
         return _percentile(trials, p, confidence, nothing, batched)
 
-    def per_trial(pick: Callable[[Trial], float | None]) -> Estimate:
-        return _per_trial([pick(trial) for trial in result.trials], confidence, nothing)
+    def per_trial(pick: Callable[[Trial], float | None], otherwise: str = "never became steady") -> Estimate:
+        values = [pick(trial) for trial in result.trials]
+        return mean_by_trial(values, "s", confidence, nothing or otherwise)
 
     parity = result.parity
     return ContenderSummary(
@@ -55,11 +48,22 @@ def summarise(result: Result) -> ContenderSummary:
         p99=percentile(0.99),
         throughput=_throughput(trials, batch, confidence, nothing),
         first_inference=per_trial(lambda t: t.first_inference_ns * NS),
-        load=per_trial(lambda t: (t.import_ns + t.load_ns) * NS),
+        load=per_trial(lambda t: None if t.file_cache == "cold" and len(result.trials) > 1 else _load_s(t)),
+        load_cold=per_trial(
+            lambda t: _load_s(t) if t.file_cache == "cold" else None,
+            "the model's files could not be put out of memory",
+        ),
         build=_build(result),
+        build_warm=_build_again(result),
         warmup=per_trial(_warmup_s),
-        memory_peak=_memory_peak(result),
+        memory_peak=largest_over_trials(
+            [t.memory_peak for t in result.trials],
+            "B",
+            "the system does not tell" if result.trials else _why_nothing(result),
+        ),
         artefact=_artefact(result),
+        **stage_estimates(result),
+        **resource_estimates(result),
         parity=parity.status if parity else "unknown",
         parity_ratio=worst_ratio(parity) if parity else None,
         parity_where=parity.reason if parity else (nothing or "parity was not checked"),
@@ -80,7 +84,7 @@ def _throughput(trials: Sequence[Floats], batch: int, confidence: float, nothing
     mean = mean_interval(trials, confidence)
     interval = Interval(batch / mean.high, batch / mean.low) if mean else None
     rate = batch / float(samples.mean())
-    return _estimate(rate, interval, "inferences/s", confidence, samples.size, len(trials))
+    return with_interval(rate, interval, "inferences/s", confidence, samples.size, len(trials))
 
 
 def _percentile(
@@ -98,31 +102,13 @@ def _percentile(
             value=None, unit="s", confidence=confidence, samples=samples, trials=len(trials), reason=reason
         )
     value = float(np.quantile(np.concatenate(list(trials)), p))
-    return _estimate(value, quantile_interval(trials, p, confidence), "s", confidence, samples, len(trials))
-
-
-def _per_trial(values: Sequence[float | None], confidence: float, nothing: str) -> Estimate:
-    there = [value for value in values if value is not None and value > 0]
-    if not there:
-        return Estimate(value=None, unit="s", confidence=confidence, reason=nothing or "never became steady")
-    logs = np.log(there)
-    interval = of_values(trial_interval(logs, confidence))
-    return _estimate(float(np.exp(logs.mean())), interval, "s", confidence, len(there), len(there))
-
-
-def _estimate(
-    value: float, interval: Interval | None, unit: str, confidence: float, samples: int, trials: int
-) -> Estimate:
-    return Estimate(
-        value=value,
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        unit=unit,
-        confidence=confidence,
-        samples=samples,
-        trials=trials,
-        reason="" if interval else "one trial gives no interval" if trials < 2 else NO_INTERVAL,
+    return with_interval(
+        value, quantile_interval(trials, p, confidence), "s", confidence, samples, len(trials)
     )
+
+
+def _load_s(trial: Trial) -> float:
+    return (trial.import_ns + trial.load_ns) * NS
 
 
 def _warmup_s(trial: Trial) -> float | None:
@@ -141,21 +127,16 @@ def _build(result: Result) -> Estimate:
     return Estimate(value=artefact.build_ns * NS, unit="s", samples=1, trials=1, reason="built once")
 
 
-def _memory_peak(result: Result) -> Estimate:
-    peaks = [float(t.memory_peak) for t in result.trials if t.memory_peak is not None]
-    if not peaks:
-        reason = _why_nothing(result) if not result.trials else "the system does not tell"
-        return Estimate(value=None, unit="B", reason=reason)
-    return Estimate(
-        value=max(peaks),
-        low=min(peaks),
-        high=max(peaks),
-        unit="B",
-        samples=len(peaks),
-        trials=len(peaks),
-        confidence=1.0,
-        reason="largest over the trials; the interval is their range",
-    )
+def _build_again(result: Result) -> Estimate:
+    """A second build; the first is of the trial that has the result's own `build_ns`."""
+    if result.artefact is None or result.artefact.build_ns is None:
+        return _build(result)
+    again = [trial.build_ns for trial in result.trials if trial.build_ns is not None and trial.index > 0]
+    if not again:
+        return Estimate(
+            value=None, unit="s", reason="not built again: that would take too much of the budget"
+        )
+    return Estimate(value=again[0] * NS, unit="s", samples=1, trials=1, reason="built once")
 
 
 def _artefact(result: Result) -> Estimate:

@@ -106,6 +106,7 @@ class GroupRunner:
         self._rounds: list[int] = []
         self._settings = plan.settings
         self._spent_before = 0.0
+        self._ending_s = 0.0
         for checkpoint in done:
             self._restore(checkpoint)
 
@@ -150,7 +151,7 @@ class GroupRunner:
         startup = time.monotonic() - begin
         pace = plan_pace(
             {c.ref.text: c.sample_s for c in alive},
-            startup,
+            startup + self._ending_s,
             self._settings,
             self._noise(),
             self._spent(begin - start),
@@ -160,10 +161,12 @@ class GroupRunner:
             self._tell(start, f"trial {index + 1}: round {number + 1} of {pace.rounds}")
         seconds = time.monotonic() - begin
         for contender in self.contenders:
+            self._tell(start, f"trial {index + 1}: stages and resources of {contender.ref.text}")
             contender.end_trial()
+        self._ending_s = time.monotonic() - begin - seconds
         self._end_trial(time.monotonic() - begin)
         round_s = (seconds - startup) / pace.rounds
-        return self._more_trials(startup, round_s, time.monotonic() - start)
+        return self._more_trials(startup + self._ending_s, round_s, time.monotonic() - start)
 
     def _more_trials(self, startup_s: float, round_s: float, spent_s: float) -> int:
         """How many more trials are worth their time; at the end of the budget it may be extended."""
@@ -204,7 +207,7 @@ class GroupRunner:
         whole = bool(alive) and all(c.rounds_done >= MIN_ROUNDS for c in alive)
         for contender in alive:
             if whole:
-                contender.end_trial()
+                contender.end_trial(whole=False)
             else:
                 contender.abandon()
         if whole:

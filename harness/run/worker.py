@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -126,18 +126,21 @@ class Worker:
         fds: Sequence[int] = (),
         deadline_s: float,
         phase: str = "",
+        while_waiting: Callable[[], object] | None = None,
+        every_s: float = 0.02,
     ) -> Message:
         """Send a request and wait for its answer, at most `deadline_s` seconds.
 
-        Raises WorkerFailure when the worker answers with an error, dies, or lets the deadline pass (it is then
-        killed). The answer's file descriptors belong to the caller.
+        `while_waiting` is called about every `every_s` seconds until the answer is there. Raises WorkerFailure when
+        the worker answers with an error, dies, or lets the deadline pass (it is then killed). The answer's file
+        descriptors belong to the caller.
         """
         phase = phase or op
         self.busy = True
         try:
             self._sock.settimeout(deadline_s)
             send(self._sock, Message({"op": op, **(arguments or {})}, fds=tuple(fds)))
-            self._wait(deadline_s)
+            self._wait(deadline_s, while_waiting, every_s)
             reply = receive(self._sock)
             self.busy = False
         except TimeoutError:
@@ -219,13 +222,15 @@ class Worker:
         self._drain()
         return b"".join(self._output)[-_TAIL:].decode(errors="replace")
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float, meanwhile: Callable[[], object] | None, every_s: float) -> None:
         end = time.monotonic() + seconds
         while True:
             left = end - time.monotonic()
             if left <= 0:
                 raise TimeoutError
-            events = self._selector.select(left)
+            events = self._selector.select(left if meanwhile is None else min(left, every_s))
+            if meanwhile is not None and not events:
+                meanwhile()
             if any(key.fileobj is self._sock for key, _ in events):
                 return
             if events and not self._drain():

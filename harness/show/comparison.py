@@ -10,7 +10,7 @@ from rich.text import Text
 
 from harness.judge.comparison import ContenderSummary, Group
 from harness.judge.document import ComparisonDocument
-from harness.judge.metrics import METRICS
+from harness.judge.metrics import METRICS, SECTIONS, SPEED
 from harness.records import Result, Warning_
 from harness.show.numbers import figure
 
@@ -73,30 +73,40 @@ def figures_table(contenders: Sequence[ContenderSummary]) -> Table:
     table.add_column("")
     for contender in contenders:
         table.add_column(f"{contender.contender} {contender.engine_version}".strip(), justify="right")
-    for metric in METRICS:
-        cells = []
-        for contender in contenders:
-            value = figure(metric.of(contender), metric.kind)
-            cells.append(Text(f"{value.text} {value.interval}".strip()))
-        table.add_row(metric.label, *cells)
-    cells = []
-    for contender in contenders:
-        ratio = contender.parity_ratio
-        words = contender.parity + (f" ({ratio:.2g}× fp32's error)" if ratio is not None else "")
-        cells.append(Text(words, style=_STATUS_STYLE[contender.parity]))
-    table.add_row("parity", *cells)
+    for title, metrics in SECTIONS:
+        # A row in which nobody has a figure is in the list of reasons below the table alone.
+        shown = [metric for metric in metrics if any(metric.of(c).value is not None for c in contenders)]
+        if shown and metrics is not SPEED:
+            table.add_row(Text(title, style="dim"), *[""] * len(contenders))
+        for metric in shown if metrics is not SPEED else metrics:
+            cells = []
+            for contender in contenders:
+                value = figure(metric.of(contender), metric.kind)
+                cells.append(Text(f"{value.text} {value.interval}".strip()))
+            table.add_row(metric.label, *cells)
+        if metrics is SPEED:
+            table.add_row("parity", *[_parity_cell(contender) for contender in contenders])
     return table
 
 
+def _parity_cell(contender: ContenderSummary) -> Text:
+    ratio = contender.parity_ratio
+    words = contender.parity + (f" ({ratio:.2g}× fp32's error)" if ratio is not None else "")
+    return Text(words, style=_STATUS_STYLE[contender.parity])
+
+
 def missing_reasons(contenders: Sequence[ContenderSummary]) -> list[str]:
-    """Why a figure shows n/a, one line a reason."""
+    """Why figures show n/a, one line a reason, with the figures and contenders that share it."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for metric in METRICS:
         for contender in contenders:
             estimate = metric.of(contender)
             if estimate.value is None:
                 reasons.setdefault((metric.label, estimate.reason), []).append(contender.contender)
-    return [f"n/a: {name} of {', '.join(names)}: {reason}" for (name, reason), names in reasons.items()]
+    lines: dict[tuple[str, str], list[str]] = {}
+    for (label, reason), names in reasons.items():
+        lines.setdefault((", ".join(names), reason), []).append(label)
+    return [f"n/a: {', '.join(labels)} of {names}: {reason}" for (names, reason), labels in lines.items()]
 
 
 def _print_pairs(group: Group, console: Console) -> None:

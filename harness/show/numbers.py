@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness.judge.comparison import Estimate
 
-Kind = Literal["seconds", "bytes", "per_second", "ratio"]
+Kind = Literal["seconds", "bytes", "per_second", "ratio", "count", "joules", "bytes_per_second"]
 
 NOT_AVAILABLE = "n/a"
 DIGITS_WITHOUT_INTERVAL = 3
@@ -26,7 +26,10 @@ _SCALES: dict[Kind, tuple[tuple[float, str], ...]] = {
     "seconds": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
     "bytes": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
     "per_second": ((1.0, "/s"),),
+    "bytes_per_second": ((1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s"), (1.0, "B/s")),
     "ratio": ((1.0, "×"),),
+    "count": ((1.0, ""),),
+    "joules": ((1e3, "kJ"), (1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ")),
 }
 _UNIT_FACTORS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 _NARROW_SPACE = "\u202f"
@@ -189,7 +192,7 @@ def _has_interval(estimate: Estimate) -> bool:
 
 
 def _with_unit(text: str, unit: str) -> str:
-    if unit in ("×", "/s"):
+    if unit in ("×", "/s", ""):
         return f"{text}{_NARROW_SPACE}{unit}" if unit == "/s" else f"{text}{unit}"
     return f"{text}\u00a0{unit}"
 

@@ -22,10 +22,12 @@ from backends.contract import (
     UnavailableError,
     Variant,
 )
+from backends.ranges import range_of
 from harness.worker import clock
 from harness.worker.channel import Message
 from harness.worker.plain import plain_text, plain_value
 from harness.worker.processing import Processing, load_processing
+from harness.worker.profiling import calls_for, time_profile
 from harness.worker.stages import StagedCall, time_stages, time_transfers
 from harness.worker.tensors import pack, unpack
 from harness.worker.usage import count_usage
@@ -70,7 +72,10 @@ class ContenderHost:
             raise UnavailableError(f"{head['backend']} has no flavour {flavour!r}; flavours: {known}")
         if probe.flavours.get(flavour):
             raise UnavailableError(f"{head['backend']}:{flavour} cannot run here: {probe.flavours[flavour]}")
-        return Message({"import_ns": import_ns, "version": plain_text(probe.version)})
+        stages = self._backend.capabilities(flavour).stages if self._backend else {}
+        return Message(
+            {"import_ns": import_ns, "version": plain_text(probe.version), "stages": plain_value(stages)}
+        )
 
     def build(self, request: Message) -> Message:
         """Build the artefact into "folder"."""
@@ -90,8 +95,7 @@ class ContenderHost:
     def load(self, request: Message) -> Message:
         """Load the artefact; answers with the signature as the engine has it."""
         backend, source = self._opened()
-        head = request.head["artefact"]
-        artefact = Artefact(Path(head["path"]) if head["path"] else None, head["bytes"], head["note"])
+        artefact = _artefact(request.head["artefact"])
         load_ns, session = clock.elapsed_ns(lambda: backend.load(source, artefact, self._variant))
         _require(session, Session, f"load of {backend.name}")
         self._session = session
@@ -127,7 +131,8 @@ class ContenderHost:
     def warm(self, request: Message) -> Message:
         """Time single calls: at most "calls" of them, at most "ns" nanoseconds long."""
         call = self._bind(request.head["set"])
-        times = clock.timed_until(call, request.head["calls"], request.head["ns"])
+        with range_of("warm-up"):
+            times = clock.timed_until(call, request.head["calls"], request.head["ns"])
         median = float(np.median(times))
         return Message(
             {"calls_per_sample": clock.calls_per_sample(median, self._clock_ns)}, payload=times.tobytes()
@@ -137,11 +142,12 @@ class ContenderHost:
         """Time one block: "discard" calls first, then "samples" samples of "calls" calls; check the last output."""
         head = request.head
         call = self._bind(head["set"])
-        for _ in range(head["discard"]):
-            call()
-        cpu_start = time.process_time_ns()
-        times = clock.timed_samples(call, head["samples"], head["calls"])
-        cpu_ns = time.process_time_ns() - cpu_start
+        with range_of("block"):
+            for _ in range(head["discard"]):
+                call()
+            cpu_start = time.process_time_ns()
+            times = clock.timed_samples(call, head["samples"], head["calls"])
+            cpu_ns = time.process_time_ns() - cpu_start
         return Message({"cpu_ns": cpu_ns, "drift": self._drift(head["set"])}, payload=times.tobytes())
 
     def stages(self, request: Message) -> Message:
@@ -155,6 +161,7 @@ class ContenderHost:
         answer["transfers"] = time_transfers(session, feeds)
         answer["implementation"] = processing.implementation if processing else {}
         answer["items"] = [item.name for item in processing.items] if processing else []
+        answer["dropped"] = processing.dropped if processing else []
         # The last upload may have bound memory that is about to go.
         self._bound = ""
         return Message(answer)
@@ -177,6 +184,24 @@ class ContenderHost:
     def usage(self, request: Message) -> Message:
         """Call for "ns" nanoseconds and count CPU seconds, context switches and page faults."""
         return Message(count_usage(self._bind(request.head["set"]), request.head["ns"]))
+
+    def profile(self, request: Message) -> Message:
+        """Profile by layer in a session of its own; times the same calls without. "calls" 0: as many as fit."""
+        backend, source = self._opened()
+        head = request.head
+        call = self._bind(head["set"])
+        calls = head["calls"] or calls_for(clock.elapsed_ns(call)[0])
+        told = time_profile(
+            backend,
+            source,
+            _artefact(head["artefact"]),
+            self._variant,
+            self._feeds[head["set"]],
+            call,
+            calls,
+            Path(head["folder"]),
+        )
+        return Message(told)
 
     def effective(self, _request: Message) -> Message:
         """The configuration that the engine really runs with; asking may cost memory, so it is asked last."""
@@ -224,6 +249,10 @@ class ContenderHost:
         return max(
             (relative_difference(np.asarray(actual[key]), expected[key]) for key in expected), default=None
         )
+
+
+def _artefact(told: Mapping[str, Any]) -> Artefact:
+    return Artefact(Path(told["path"]) if told["path"] else None, told["bytes"], told["note"])
 
 
 def _probed(backend: Backend) -> Probe:

@@ -23,10 +23,10 @@ from harness.worker.processing import Processing
 STAGES = ("preprocess", "upload", "infer", "download", "postprocess")
 FEWEST = 2
 """Pairs of a whole and a split call that are timed however long they take."""
-MOST = 400
-TRANSFER_NS = 20_000_000
+MOST = 150
+TRANSFER_NS = 10_000_000
 """Time for each way of carrying inputs or outputs."""
-MOST_TRANSFERS = 200
+MOST_TRANSFERS = 60
 
 
 @dataclass
@@ -61,8 +61,6 @@ class StagedCall:
             # What comes out of the network for other inputs is no answer to these items.
             self.problems["postprocess"] = f"preprocess failed: {problem}"
             return self.feeds
-        if problem:
-            self.problems["items"] = problem
         return processing.preprocess()
 
     def _checked_postprocess(self, processing: Processing, outputs: Mapping[str, Array]) -> None:

@@ -1,0 +1,135 @@
+"""Passes of their own at the end of a trial: stages of a call, and what calls cost beside time.
+
+They run after the timed blocks, so that nothing of theirs (clocks between stages, readers of memory and energy) can be
+in a block. Each answers a record; what could not be found out is in it as a reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.environment.device_memory import device_memory_of
+from harness.environment.energy import EnergyMeter
+from harness.environment.memory import MemoryUse, memory_of
+from harness.environment.reading import Reading
+from harness.records import ResourcePass, StageName, StagePass, StageTimes, TransferTimes
+from harness.run.models import Processing
+from harness.run.worker import Worker
+
+STAGE_NS = 300_000_000
+USAGE_NS = 250_000_000
+WATCH_NS = 100_000_000
+WATCH_EVERY_S = 0.02
+
+_STAGES: tuple[StageName, ...] = ("preprocess", "upload", "infer", "download", "postprocess")
+
+
+def stage_pass(
+    worker: Worker,
+    input_set: str,
+    processing: Processing | None,
+    separate: Mapping[str, str],
+    deadline_s: float,
+) -> StagePass:
+    """Time the stages of a call in a thawed worker.
+
+    `separate` is the adapter's `Capabilities.stages`: stage -> the reason why it cannot be separated, if it cannot.
+    Raises WorkerFailure.
+    """
+    answer = worker.request(
+        "stages",
+        {"set": input_set, "ns": STAGE_NS, "processing": processing.request() if processing else None},
+        deadline_s=deadline_s,
+        phase="stages",
+    ).head
+    return StagePass(
+        pipeline=processing.name if processing else "",
+        items=tuple(answer["items"]),
+        end_to_end_ns=tuple(answer["end_to_end"]),
+        stages=tuple(_stage(stage, answer, separate) for stage in _STAGES),
+        transfers=tuple(
+            TransferTimes(
+                direction=entry["direction"],
+                path=entry["path"],
+                bytes=entry["bytes"],
+                calls_per_sample=entry["calls"],
+                samples_ns=tuple(entry["samples"]),
+                device_ns=tuple(entry["device"]),
+                reason=entry["reason"],
+            )
+            for entry in answer["transfers"]
+        ),
+        problems=tuple(answer["dropped"]),
+    )
+
+
+def _stage(stage: StageName, answer: Mapping[str, Any], separate: Mapping[str, str]) -> StageTimes:
+    reason = answer["problems"].get(stage, "") or separate.get(stage, "")
+    if stage in ("upload", "download") and not answer[f"{stage}_path"] and not reason:
+        reason = "the adapter does not separate it"
+    if reason:
+        return StageTimes(stage=stage, reason=reason)
+    return StageTimes(
+        stage=stage,
+        samples_ns=tuple(answer["split"][stage]),
+        device_ns=tuple(answer["device"].get(stage, ())),
+        path=answer.get(f"{stage}_path", ""),
+        implementation=answer["implementation"].get(stage, ""),
+    )
+
+
+def resource_pass(worker: Worker, input_set: str, deadline_s: float) -> ResourcePass:
+    """Count what calls cost in a worker that is frozen and is left thawed. Raises WorkerFailure."""
+    reasons: dict[str, str] = {}
+    steady = memory_of(worker.pid)
+    if steady.reason:
+        reasons["memory_steady"] = steady.reason
+    worker.thaw()
+    meter = EnergyMeter()
+    meter.start()
+    used = worker.request(
+        "usage", {"set": input_set, "ns": USAGE_NS}, deadline_s=deadline_s, phase="resources"
+    ).head
+    energy = meter.stop()
+    reasons |= {f"energy {name}": reason for name, reason in energy.reasons.items()}
+    busy = _watched(worker, input_set, deadline_s)
+    if busy.reason:
+        reasons["memory_busy"] = busy.reason
+    on_device = device_memory_of(worker.pid)
+    if on_device.reason:
+        reasons["device_memory"] = on_device.reason
+    return ResourcePass(
+        **used,
+        memory_steady=steady.value.total if steady.value else None,
+        memory_steady_kind=steady.value.kind if steady.value else "",
+        memory_busy=busy.value.total if busy.value else None,
+        device_memory=on_device.value.total if on_device.value else None,
+        joules=dict(energy.joules),
+        reasons=reasons,
+    )
+
+
+def without_device(resources: ResourcePass, effective: Mapping[str, Any]) -> ResourcePass:
+    """For an engine that says that it runs on the CPU, that is the reason why it has no device memory."""
+    if resources.device_memory is not None or not str(effective.get("device", "")).lower().startswith("cpu"):
+        return resources
+    reasons = {**resources.reasons, "device_memory": "it runs on the CPU"}
+    return resources.model_copy(update={"reasons": reasons})
+
+
+def _watched(worker: Worker, input_set: str, deadline_s: float) -> Reading[MemoryUse]:
+    """The largest memory seen while calls run; reading it holds the worker up, hence calls of its own."""
+    seen: list[Reading[MemoryUse]] = []
+    worker.request(
+        "usage",
+        {"set": input_set, "ns": WATCH_NS},
+        deadline_s=deadline_s,
+        phase="resources",
+        while_waiting=lambda: seen.append(memory_of(worker.pid)),
+        every_s=WATCH_EVERY_S,
+    )
+    found = [reading for reading in seen if reading.value is not None]
+    if not found:
+        return seen[-1] if seen else Reading(None, "the calls were over before it could be read")
+    return max(found, key=lambda reading: reading.value.total if reading.value else 0)
