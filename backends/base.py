@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -121,6 +122,31 @@ class Session(ABC):
 
         return call
 
+    def fork(self) -> Session:
+        """Another request on the same loaded model, with inputs and outputs of its own.
+
+        It may run at the same time as this one, from another thread that holds its `in_thread()`, and is closed by
+        itself, before or after this one. Raises UnsupportedError where `Capabilities.streams` is False, StateError
+        after `close`.
+        """
+        if self._closed:
+            raise StateError("fork was called after close")
+        return self._fork()
+
+    def in_thread(self) -> AbstractContextManager[object]:
+        """What a thread must hold while it runs this request, if it is not the one that loaded the model."""
+        return nullcontext()
+
+    def start(self, done: Callable[[], None]) -> None:
+        """Hand one inference to the engine's queue and return; `done` is called once at its end, from any thread.
+
+        `synchronize` after it raises what went wrong in the inference, if anything did; until then no other step may
+        be called. Raises UnsupportedError where `Capabilities.asynchronous` is False.
+        """
+        self._require_prepared("start")
+        self._start(done)
+        self._inferred = True
+
     def effective(self) -> dict[str, Any]:
         """What the engine really runs with, read back from the engine; JSON-able.
 
@@ -141,6 +167,12 @@ class Session(ABC):
             raise StateError(f"{step} was called after close")
         if not self._prepared:
             raise StateError(f"{step} was called before prepare")
+
+    def _fork(self) -> Session:
+        raise UnsupportedError("this engine runs one request at a time")
+
+    def _start(self, done: Callable[[], None]) -> None:
+        raise UnsupportedError("this engine has no queue of requests")
 
     @abstractmethod
     def _prepare(self, feeds: Feeds) -> None: ...

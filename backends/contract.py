@@ -136,6 +136,11 @@ class Capabilities:
     """Options that `contender?option=value` may set: name -> one line of help."""
     dynamic_shapes: bool = True
     streams: bool = False
+    """Whether `Session.fork` gives further requests that run at the same time."""
+    asynchronous: bool = False
+    """Whether `Session.start` hands a request to a queue of the engine's own."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why a field above is False: name of the field -> reason."""
     intermediate_outputs: bool = False
     layer_profile: bool = False
     device_events: bool = False

@@ -34,6 +34,7 @@ from backends.contract import (
     Variant,
 )
 from backends.engine_import import import_engine
+from backends.fake_queue import FakeQueue
 from backends.options import choice, integer, share
 
 FAULTS = {
@@ -66,6 +67,8 @@ _OPTIONS = {
     "download_us": "microseconds that download takes (default 0)",
     "jitter_us": "infer takes up to this many microseconds longer, drawn evenly from a seeded generator",
     "seed": "seed of the jitter (default 0)",
+    "servers": "requests that run at the same time, others wait for them asleep; 0 (default): each spins by itself",
+    "fault_from": "requests of one model from which on a fault of infer strikes (default 1)",
     "fault_after": "calls of infer that go well before a fault of infer strikes (default 0)",
     "fault": "; ".join(f"{name}: {what}" for name, what in FAULTS.items() if what),
 }
@@ -78,25 +81,38 @@ def _onnx() -> Any:
     return import_engine("onnx", install_command("fake"))
 
 
+class _Shared:
+    """What all requests of one loaded model share."""
+
+    def __init__(self, servers: int) -> None:
+        self.servers = servers
+        self.queue = FakeQueue(max(1, servers))
+        self.requests = 0
+
+
 class FakeSession(Session):
     """Hands out the reference evaluator's outputs, after taking its time."""
 
     upload_paths = (ZERO_COPY, COPY)
     download_paths = (ZERO_COPY, COPY)
 
-    def __init__(self, source: ModelSource, evaluator: Any, variant: Variant) -> None:
+    def __init__(self, source: ModelSource, evaluator: Any, variant: Variant, shared: _Shared) -> None:
         super().__init__(source.inputs, source.outputs)
+        self._source = source
+        self._shared = shared
+        shared.requests += 1
         options = variant.options
         self._evaluator = evaluator
         self._variant = variant
         self._fault = _fault(variant)
         self._calls_left = integer(options, "fault_after", 0)
+        self._fault_from = integer(options, "fault_from", 1, minimum=1)
         self._time_ns = round(integer(options, "time_us", 0) * 1000 * (1 + share(options, "slower", 0.0)))
         self._jitter_ns = integer(options, "jitter_us", 0) * 1000
         self._upload_ns = integer(options, "upload_us", 0) * 1000
         self._download_ns = integer(options, "download_us", 0) * 1000
         self._device_ns = 0
-        self._random = random.Random(integer(options, "seed", 0))  # noqa: S311 - noise, not secrets
+        self._random = random.Random(integer(options, "seed", 0) + shared.requests - 1)  # noqa: S311 - noise, not secrets
         self._values: dict[str, Array] = {}
         self._known: dict[str, Array] = {}
 
@@ -116,19 +132,34 @@ class FakeSession(Session):
         )
 
     def _infer(self) -> None:
+        self._misbehave()
+        if self._shared.servers:
+            self._shared.queue.serve(self._length_ns())
+        else:
+            self._spin(self._length_ns())
+
+    def _misbehave(self) -> None:
         misbehave = _AT_INFER.get(self._fault)
-        if misbehave is not None:
+        if misbehave is not None and self._shared.requests >= self._fault_from:
             if self._calls_left > 0:
                 self._calls_left -= 1
             else:
                 misbehave()
-        self._take_time()
 
-    def _take_time(self) -> None:
+    def _fork(self) -> Session:
+        return FakeSession(self._source, self._evaluator, self._variant, self._shared)
+
+    def _start(self, done: Callable[[], None]) -> None:
+        self._misbehave()
+        self._shared.queue.start(self._length_ns(), done)
+
+    def _length_ns(self) -> int:
         length = self._time_ns
         if self._jitter_ns:
             length += int(self._random.random() * self._jitter_ns)
-        self._spin(length)
+        if self._shared.servers:
+            self._device_ns += length
+        return length
 
     def _spin(self, length_ns: int) -> None:
         self._device_ns += length_ns
@@ -163,10 +194,14 @@ class FakeSession(Session):
             "device": "cpu",
             "time_ns": self._time_ns,
             "jitter_ns": self._jitter_ns,
+            "servers": self._shared.servers,
             "fault": self._fault,
         }
 
     def _close(self) -> None:
+        self._shared.requests -= 1
+        if self._shared.requests == 0:
+            self._shared.queue.close()
         self._evaluator = None
         self._values, self._known = {}, {}
 
@@ -204,6 +239,8 @@ class FakeBackend(Backend):
             sources=("onnx",),
             precisions=("fp32",),
             options=_OPTIONS,
+            streams=True,
+            asynchronous=True,
             stages={"upload": "", "infer": "", "download": ""},
             device_events=True,
         )
@@ -229,7 +266,8 @@ class FakeBackend(Backend):
         import_engine("onnx", install_command("fake"))
         from onnx.reference import ReferenceEvaluator
 
-        return FakeSession(source, ReferenceEvaluator(str(artefact.path)), variant)
+        shared = _Shared(integer(variant.options, "servers", 0))
+        return FakeSession(source, ReferenceEvaluator(str(artefact.path)), variant, shared)
 
 
 def _fault(variant: Variant) -> str:

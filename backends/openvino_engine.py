@@ -37,13 +37,14 @@ from backends.contract import (
 )
 from backends.engine_import import import_engine
 from backends.memory import aligned_copy
-from backends.options import choice, flag
+from backends.options import choice, flag, integer
 
 _DEVICES = {"": "CPU", "gpu": "GPU", "npu": "NPU", "auto": "AUTO"}
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 _WORDS = {hint: word for word, hint in _HINTS.items()}
 _OPTIONS = {
     "reshape": "0 (default) or 1: compile for the variant's shapes alone",
+    "streams": "NUM_STREAMS, from 1, or auto; default 1, with hint=throughput auto: the engine decides",
     "pin": "1 or 0: ENABLE_CPU_PINNING; without it the engine decides",
     "hint": "latency (default) or throughput: PERFORMANCE_HINT",
     "execution_mode": "performance (default) or accuracy: EXECUTION_MODE_HINT",
@@ -52,6 +53,7 @@ _READ_BACK = (
     "INFERENCE_PRECISION_HINT",
     "INFERENCE_NUM_THREADS",
     "NUM_STREAMS",
+    "OPTIMAL_NUMBER_OF_INFER_REQUESTS",
     "EXECUTION_DEVICES",
     "PERFORMANCE_HINT",
     "EXECUTION_MODE_HINT",
@@ -73,7 +75,7 @@ def _openvino() -> Any:
 
 
 class OpenVINOSession(Session):
-    """A compiled model with one inference request."""
+    """One inference request of a compiled model."""
 
     upload_paths: tuple[str, ...] = (ZERO_COPY, COPY)
     download_paths: tuple[str, ...] = (ZERO_COPY, COPY)
@@ -81,8 +83,11 @@ class OpenVINOSession(Session):
     def __init__(self, compiled: Any, source: ModelSource) -> None:
         super().__init__(_specs(compiled.inputs, source.inputs), _specs(compiled.outputs, source.outputs))
         self._compiled = compiled
+        self._source = source
         self._request = compiled.create_infer_request()
         self._arrays: list[Array] = []
+        self._done: Callable[[], None] | None = None
+        self._started = False
         # Outputs as views: without it every call would also copy them into fresh arrays.
         self._call: Callable[[], object] = partial(self._request.infer, share_outputs=True)
 
@@ -100,6 +105,21 @@ class OpenVINOSession(Session):
                 np.copyto(own, given)
             # Set again after a copy too: an upload without one may have set other memory before.
             self._request.set_input_tensor(index, tensor(own if path == COPY else given, shared_memory=True))
+
+    def _fork(self) -> Session:
+        return type(self)(self._compiled, self._source)
+
+    def _start(self, done: Callable[[], None]) -> None:
+        if self._done is not done:
+            self._done = done
+            self._request.set_callback(lambda _userdata: done(), None)
+        self._request.start_async(share_inputs=True)
+        self._started = True
+
+    def _synchronize(self) -> None:
+        if self._started:
+            self._started = False
+            self._request.wait()
 
     def _infer(self) -> object:
         return self._call()
@@ -170,6 +190,8 @@ class OpenVINOBackend(Backend):
             sources=("onnx",),
             precisions=tuple(_HINTS),
             options=_OPTIONS,
+            streams=True,
+            asynchronous=True,
             stages={
                 "upload": "" if host else "copied inside infer",
                 "infer": "",
@@ -235,7 +257,7 @@ def _configuration(variant: Variant) -> dict[str, Any]:
         "PERFORMANCE_HINT": hint,
         "EXECUTION_MODE_HINT": mode,
     }
-    host: dict[str, Any] = {"INFERENCE_NUM_THREADS": variant.threads, "NUM_STREAMS": 1}
+    host: dict[str, Any] = {"INFERENCE_NUM_THREADS": variant.threads} | _streams(asked, hint)
     if "pin" in asked:
         host["ENABLE_CPU_PINNING"] = flag(asked, "pin", True)
     if variant.flavour == "":
@@ -244,7 +266,13 @@ def _configuration(variant: Variant) -> dict[str, Any]:
         return configuration | {"DEVICE_PROPERTIES": {"CPU": host}}
     if "pin" in asked:
         raise UnsupportedError(f"option pin is for the CPU; flavour {variant.flavour!r} does not run on it")
-    return configuration
+    return configuration | (_streams(asked, hint) if "streams" in asked else {})
+
+
+def _streams(asked: Mapping[str, str], hint: str) -> dict[str, Any]:
+    """NUM_STREAMS as a property; left out where the engine is to decide by its hint."""
+    given = asked.get("streams", "auto" if hint == "THROUGHPUT" else "1")
+    return {} if given == "auto" else {"NUM_STREAMS": integer({"streams": given}, "streams", 1, minimum=1)}
 
 
 def _properties(compiled: Any) -> dict[str, Any]:

@@ -107,6 +107,10 @@ class OrtSession(Session):
             # Bound again after a copy too: an upload without one may have bound other memory before.
             self._binding.bind_cpu_input(spec.name, own if path == COPY else given)
 
+    def _fork(self) -> Session:
+        # One InferenceSession takes concurrent calls; what belongs to a request is its binding.
+        return type(self)(self._engine, self._variant)
+
     def _infer(self) -> object:
         return self._call()
 
@@ -220,6 +224,8 @@ class OrtBackend(Backend):
             sources=("onnx",),
             precisions=("fp32", "tf32") if cuda else ("fp32",),
             options=_OPTIONS,
+            streams=True,
+            reasons={"asynchronous": "its Python interface cannot queue a bound call (run_async copies)"},
             stages={"upload": "", "infer": "", "download": ""},
         )
 

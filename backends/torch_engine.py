@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ class TorchSession(Session):
     def __init__(self, source: ModelSource, variant: Variant, module: Any) -> None:
         super().__init__(source.inputs, source.outputs)
         self._torch = _torch()
+        self._source = source
         self._variant = variant
         self._dtype = getattr(self._torch, _DTYPES[variant.precision])
         self._module = module
@@ -124,6 +126,14 @@ class TorchSession(Session):
         if path == ZERO_COPY and feeds is not None:
             given = [self._torch.from_numpy(feeds[spec.name]) for spec in self.inputs]
         self._call = partial(self._module, *given)
+
+    def _fork(self) -> Session:
+        return type(self)(self._source, self._variant, self._module)
+
+    def in_thread(self) -> AbstractContextManager[object]:
+        """Inference mode, which torch keeps for every thread by itself."""
+        mode: AbstractContextManager[object] = self._torch.inference_mode()
+        return mode
 
     def _infer(self) -> None:
         self._outputs = self._call()
@@ -322,6 +332,12 @@ class TorchBackend(Backend):
             sources=("torch",),
             precisions=("fp32", "tf32", "fp16", "bf16") if cuda else ("fp32", "fp16", "bf16"),
             options=_OPTIONS,
+            streams=True,
+            reasons={
+                "asynchronous": "eager torch runs a call in the thread that makes it"
+                if not cuda
+                else "eager torch queues kernels, not calls"
+            },
             stages={"upload": "", "infer": "", "download": ""},
             device_events=cuda,
         )
