@@ -44,6 +44,7 @@ def serve(sock: socket.socket) -> None:
         "block": host.block,
         "stages": host.stages,
         "usage": host.usage,
+        "profile": host.profile,
         "effective": host.effective,
         "close": host.close,
     }
