@@ -37,6 +37,7 @@ from backends.contract import (
 )
 from backends.engine_import import import_engine
 from backends.memory import aligned_copy
+from backends.openvino_queue import Waiter
 from backends.options import choice, flag, integer
 
 _DEVICES = {"": "CPU", "gpu": "GPU", "npu": "NPU", "auto": "AUTO"}
@@ -86,8 +87,7 @@ class OpenVINOSession(Session):
         self._source = source
         self._request = compiled.create_infer_request()
         self._arrays: list[Array] = []
-        self._done: Callable[[], None] | None = None
-        self._started = False
+        self._waiter: Waiter | None = None
         # Outputs as views: without it every call would also copy them into fresh arrays.
         self._call: Callable[[], object] = partial(self._request.infer, share_outputs=True)
 
@@ -110,16 +110,14 @@ class OpenVINOSession(Session):
         return type(self)(self._compiled, self._source)
 
     def _start(self, done: Callable[[], None]) -> None:
-        if self._done is not done:
-            self._done = done
-            self._request.set_callback(lambda _userdata: done(), None)
+        if self._waiter is None:
+            self._waiter = Waiter(self._request)
         self._request.start_async(share_inputs=True)
-        self._started = True
+        self._waiter.expect(done)
 
     def _synchronize(self) -> None:
-        if self._started:
-            self._started = False
-            self._request.wait()
+        if self._waiter is not None:
+            self._waiter.raise_error()
 
     def _infer(self) -> object:
         return self._call()
@@ -155,6 +153,9 @@ class OpenVINOSession(Session):
 
     def _close(self) -> None:
         self._call = partial(tuple)
+        if self._waiter is not None:
+            self._waiter.close()
+            self._waiter = None
         self._request = self._compiled = None
         self._arrays = []
 
