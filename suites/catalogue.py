@@ -18,9 +18,11 @@ class BuiltinModel:
     """A model that comes with the harness.
 
     `factory` is "package.module:callable" (see `ModelSource.torch_factory`). `seed` draws its weights; `revision`
-    is raised whenever the same seed would give other weights. `macs` counts the multiply-accumulates of
-    convolutions and linear layers in one inference at batch 1. `value_range` holds, for integer inputs, the
-    half-open range of meaningful values.
+    is raised whenever the same seed would give other weights. `family` is "cnn", "encoder" or "detector". `macs`
+    counts the multiply-accumulates of convolutions, linear layers and matrix products in one inference at batch 1
+    and the sizes in `dims`. `value_range` holds, for integer inputs, the half-open range of meaningful values.
+    `dims` has a size for each dynamic dimension but the batch, taken where the user gives none; `limits` the largest
+    one. `pipeline` names what makes inputs of pictures or texts, and answers of outputs (`suites.pipelines`).
     """
 
     name: str
@@ -34,6 +36,9 @@ class BuiltinModel:
     parameters: int
     macs: int
     value_range: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    dims: Mapping[str, int] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
+    pipeline: str = ""
 
     def source(self, exported: Mapping[str, Any]) -> ModelSource:
         """What an adapter builds from; `exported` is the answer of `suites.export`."""
@@ -47,6 +52,11 @@ class BuiltinModel:
             weights_path=Path(exported["weights"]),
         )
 
+
+_TEXT = tuple(
+    TensorSpec(name, "int64", ("batch", "sequence"))
+    for name in ("input_ids", "attention_mask", "token_type_ids")
+)
 
 _MODELS = (
     BuiltinModel(
@@ -62,6 +72,33 @@ _MODELS = (
         macs=4_089_184_256,
     ),
     BuiltinModel(
+        name="mobilenetv2",
+        summary="MobileNetV2 1.0, 224x224 images, 1000 classes, seeded weights",
+        family="cnn",
+        inputs=(TensorSpec("input", "float32", ("batch", 3, 224, 224)),),
+        outputs=(TensorSpec("logits", "float32", ("batch", 1000)),),
+        factory="suites.models.mobilenetv2:build",
+        seed=0,
+        revision=1,
+        parameters=3_504_872,
+        macs=300_774_272,
+    ),
+    BuiltinModel(
+        name="bert-base",
+        summary="BERT-base encoder, 30522 tokens, up to 512 of them, seeded weights",
+        family="encoder",
+        inputs=_TEXT,
+        outputs=(TensorSpec("last_hidden_state", "float32", ("batch", "sequence", 768)),),
+        factory="suites.models.bert_base:build",
+        seed=0,
+        revision=1,
+        parameters=108_891_648,
+        macs=11_173_625_856,
+        value_range={"input_ids": (0, 30522), "attention_mask": (0, 2), "token_type_ids": (0, 2)},
+        dims={"sequence": 128},
+        limits={"sequence": 512},
+    ),
+    BuiltinModel(
         name="tiny-cnn",
         summary="a small residual network, 32x32 images, 10 classes, for trying things out",
         family="cnn",
@@ -72,6 +109,33 @@ _MODELS = (
         revision=1,
         parameters=79_962,
         macs=3_459_584,
+    ),
+    BuiltinModel(
+        name="tiny-encoder",
+        summary="a small BERT, 2 layers, width 64, 2048 tokens, for trying things out",
+        family="encoder",
+        inputs=_TEXT,
+        outputs=(TensorSpec("last_hidden_state", "float32", ("batch", "sequence", 64)),),
+        factory="suites.models.tiny_encoder:build",
+        seed=0,
+        revision=1,
+        parameters=239_488,
+        macs=3_407_872,
+        value_range={"input_ids": (0, 2048), "attention_mask": (0, 2), "token_type_ids": (0, 2)},
+        dims={"sequence": 32},
+        limits={"sequence": 128},
+    ),
+    BuiltinModel(
+        name="tiny-detector",
+        summary="a small detector without anchors, 320x320 images, 20 classes, for trying things out",
+        family="detector",
+        inputs=(TensorSpec("input", "float32", ("batch", 3, 320, 320)),),
+        outputs=(TensorSpec("predictions", "float32", ("batch", 2100, 24)),),
+        factory="suites.models.tiny_detector:build",
+        seed=0,
+        revision=1,
+        parameters=252_696,
+        macs=148_928_000,
     ),
 )
 

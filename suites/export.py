@@ -109,7 +109,7 @@ def _fill(model: BuiltinModel, folder: Path) -> Mapping[str, Any]:
     module_name, _, attribute = model.factory.partition(":")
     build = getattr(importlib.import_module(module_name), attribute)
     fresh = build(None)
-    condition(fresh, model.inputs[0], model.seed)
+    condition(fresh, model)
     save_weights(fresh, folder / WEIGHTS_FILE)
     del fresh
     # Exported from the weights as stored, so that the ONNX file and the torch contender hold the same numbers.
@@ -123,10 +123,14 @@ def _export(module: Any, model: BuiltinModel, path: Path) -> None:
     import torch
 
     # Batch 2 for the example: torch specialises dimensions of size 0 and 1.
-    examples = [torch.zeros(spec.concrete(2), dtype=getattr(torch, spec.dtype)) for spec in model.inputs]
-    batch = torch.export.Dim("batch")
+    examples = [
+        torch.zeros(spec.concrete(2, model.dims), dtype=getattr(torch, spec.dtype)) for spec in model.inputs
+    ]
+    names = {dim for spec in model.inputs for dim in spec.shape if isinstance(dim, str)}
+    dims = {name: torch.export.Dim(name, max=model.limits.get(name)) for name in names}
     shapes = tuple(
-        {axis: batch for axis, dim in enumerate(spec.shape) if isinstance(dim, str)} for spec in model.inputs
+        {axis: dims[dim] for axis, dim in enumerate(spec.shape) if isinstance(dim, str)}
+        for spec in model.inputs
     )
     with _quiet():
         program = torch.onnx.export(

@@ -20,6 +20,9 @@ CONSTANT = ("zeros", "ones")
 INTEGER_RANGE: Range = (0, 2)
 """Half-open range of integer inputs whose model names none: 0 and 1 are valid as token, mask and index."""
 UNIT_RANGE: Range = (0.0, 1.0)
+ATTENTION_MASK = "attention_mask"
+"""An integer or boolean input [batch, sequence] of this name, the usual one of encoders, is filled as real texts fill
+it: ones, then zeros for the padding. Coins would leave texts without a token, whose attention is undefined."""
 
 
 def make_inputs(
@@ -34,8 +37,10 @@ def make_inputs(
     `set_name` is `normal:SEED` (standard normal), `uniform:SEED` (0 to 1, or the input's range), `zeros` or `ones`.
     `dims` gives the sizes of named dynamic dimensions, `ranges` the half-open range of values of an input.
     Integers are drawn uniformly from their range (default 0 and 1) in both seeded kinds, and constants are moved
-    into it; booleans are fair coins. Each tensor has a stream of its own, so that its values do not depend on the
-    other inputs. Raises ModelError for an unknown set, a dimension without a size, or an impossible range.
+    into it; booleans are fair coins. An attention mask has ones in the first half of each row or more (in all of it
+    in `ones`, in the first place alone in `zeros`), then zeros. Each tensor has a stream of its own, so that its values
+    do not depend on the other inputs. Raises ModelError for an unknown set, a dimension without a size, or an
+    impossible range.
     """
     kind, seed = parse_set(set_name)
     arrays = {}
@@ -115,12 +120,24 @@ def sha256_of(arrays: Mapping[str, Array]) -> str:
 
 def _fill(spec: TensorSpec, kind: str, seed: int, shape: tuple[int, ...], limits: Range | None) -> Array:
     dtype = np.dtype(spec.dtype)
+    if spec.name == ATTENTION_MASK and len(shape) == 2 and dtype.kind in "iub":
+        return _mask(kind, seed, shape).astype(dtype)
     if kind in CONSTANT:
         value = float(kind == "ones")
         if limits is not None and dtype.kind in "iu":
             value = min(max(value, limits[0]), limits[1] - 1)
         return np.full(shape, value, dtype)
-    return _drawn(_generator(spec.name, seed), dtype.kind, kind, shape, limits).astype(dtype)
+    # Both seeded kinds draw integers alike: without a stream of its own the second would repeat the first.
+    stream = f"{spec.name} uniform" if dtype.kind in "iub" and kind == "uniform" else spec.name
+    return _drawn(_generator(stream, seed), dtype.kind, kind, shape, limits).astype(dtype)
+
+
+def _mask(kind: str, seed: int, shape: tuple[int, ...]) -> Array:
+    rows, places = shape
+    shortest = {"ones": places, "zeros": 1}.get(kind, -(-places // 2))
+    longest = 1 if kind == "zeros" else places
+    lengths = _generator(f"{ATTENTION_MASK} {kind}", seed).integers(shortest, longest + 1, rows)
+    return np.asarray(np.arange(places) < lengths[:, None])
 
 
 def _drawn(

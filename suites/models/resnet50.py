@@ -48,12 +48,14 @@ def _network() -> Any:
 
 
 def _bottleneck(inputs: int, width: int, stride: int) -> Any:
+    from torch import nn
+
     outputs = EXPANSION * width
     body = sequence(
         ("reduce", sequence(*convolution(inputs, width, 1))),
         ("spatial", sequence(*convolution(width, width, 3, stride))),
-        ("expand", sequence(*convolution(width, outputs, 1, activation=False))),
+        ("expand", sequence(*convolution(width, outputs, 1, activation=""))),
     )
     if stride == 1 and inputs == outputs:
-        return residual(body, None)
-    return residual(body, sequence(*convolution(inputs, outputs, 1, stride, activation=False)))
+        return residual(body, after=nn.ReLU())
+    return residual(body, sequence(*convolution(inputs, outputs, 1, stride, activation="")), nn.ReLU())

@@ -41,10 +41,12 @@ def _network() -> Any:
 
 
 def _block(inputs: int, outputs: int, stride: int) -> Any:
+    from torch import nn
+
     body = sequence(
         ("first", sequence(*convolution(inputs, outputs, 3, stride))),
-        ("second", sequence(*convolution(outputs, outputs, 3, activation=False))),
+        ("second", sequence(*convolution(outputs, outputs, 3, activation=""))),
     )
     if stride == 1 and inputs == outputs:
-        return residual(body, None)
-    return residual(body, sequence(*convolution(inputs, outputs, 1, stride, activation=False)))
+        return residual(body, after=nn.ReLU())
+    return residual(body, sequence(*convolution(inputs, outputs, 1, stride, activation="")), nn.ReLU())

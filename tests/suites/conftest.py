@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from suites.catalogue import BuiltinModel, builtin
 
 
 @pytest.fixture
@@ -28,11 +31,14 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any
 @pytest.fixture(scope="session")
 def resnet50() -> Any:
     """A conditioned ResNet-50; takes about 15 seconds."""
-    from suites.catalogue import builtin
-    from suites.conditioning import condition
-    from suites.models.resnet50 import build
+    return conditioned(builtin("resnet50"))
 
-    model = builtin("resnet50")
-    module = build(None)
-    condition(module, model.inputs[0], model.seed)
+
+def conditioned(model: BuiltinModel) -> Any:
+    """The module of a built-in model, with the weights of its seed."""
+    from suites.conditioning import condition
+
+    place, _, attribute = model.factory.partition(":")
+    module = getattr(importlib.import_module(place), attribute)(None)
+    condition(module, model)
     return module

@@ -19,23 +19,24 @@ def make(model: BuiltinModel) -> Any:
     return getattr(importlib.import_module(module), attribute)(None)
 
 
-def count_macs(module: Any, shape: tuple[int, ...]) -> int:
-    """Multiply-accumulates of convolutions and linear layers, seen at run time."""
+def zeros(model: BuiltinModel, batch: int) -> list[Any]:
     import torch
-    from torch import nn
 
-    total = 0
+    return [
+        torch.zeros(spec.concrete(batch, model.dims), dtype=getattr(torch, spec.dtype))
+        for spec in model.inputs
+    ]
 
-    def count(layer: Any, _inputs: Any, output: Any) -> None:
-        nonlocal total
-        total += output.numel() * layer.weight[0].numel()
 
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            layer.register_forward_hook(count)
-    with torch.no_grad():
-        module(torch.zeros(shape))
-    return total
+def count_macs(module: Any, model: BuiltinModel) -> int:
+    """Multiply-accumulates of one inference, as torch counts them from the operators that run."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        module(*zeros(model, 1))
+    return int(counter.get_total_flops()) // 2
 
 
 def resnet50_by_hand() -> tuple[int, int]:
@@ -69,6 +70,75 @@ def test_resnet50_has_the_published_size() -> None:
     assert round(model.macs / 1e9, 2) == 4.09
 
 
+def mobilenetv2_by_hand() -> tuple[int, int]:
+    """Parameters and multiply-accumulates from table 2 of the paper."""
+    parameters, macs = 0, 0
+
+    def conv(size: int, weights: int, outputs: int) -> None:
+        nonlocal parameters, macs
+        parameters += weights + 2 * outputs
+        macs += weights * size**2
+
+    conv(112, 3 * 32 * 9, 32)
+    size, inputs = 112, 32
+    for t, c, n, s in [
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    ]:
+        for block in range(n):
+            if t > 1:
+                conv(size, inputs * t * inputs, t * inputs)
+            size //= s if block == 0 else 1
+            conv(size, 9 * t * inputs, t * inputs)
+            conv(size, t * inputs * c, c)
+            inputs = c
+    conv(7, 320 * 1280, 1280)
+    return parameters + 1281 * 1000, macs + 1280 * 1000
+
+
+def bert_by_hand(vocabulary: int, places: int, n: int, h: int, sequence: int) -> tuple[int, int]:
+    """Parameters (without the pooler) and multiply-accumulates of an encoder with n layers of width h."""
+    embeddings = (vocabulary + places + 2) * h + 2 * h
+    layer = 4 * (h * h + h) + (h * 4 * h + 4 * h) + (4 * h * h + h) + 2 * 2 * h
+    macs = n * (12 * h * h * sequence + 2 * h * sequence**2)
+    return embeddings + n * layer, macs
+
+
+def test_mobilenetv2_has_the_published_size() -> None:
+    model = builtin("mobilenetv2")
+    assert mobilenetv2_by_hand() == (model.parameters, model.macs)
+    assert (model.parameters, round(model.macs / 1e6, 1)) == (3_504_872, 300.8)
+
+
+def test_bert_base_has_the_published_size() -> None:
+    model = builtin("bert-base")
+    assert bert_by_hand(30522, 512, 12, 768, 128) == (model.parameters, model.macs)
+    pooler = 768 * 768 + 768
+    assert model.parameters + pooler == 109_482_240
+    # Jiao et al., "TinyBERT" (2020), table 1: 22.5 G floating-point operations on 128 tokens.
+    assert 2 * model.macs == pytest.approx(22.5e9, rel=0.01)
+
+
+def test_tiny_encoder_is_a_small_bert() -> None:
+    model = builtin("tiny-encoder")
+    assert bert_by_hand(2048, 128, 2, 64, 32) == (model.parameters, model.macs)
+
+
+@pytest.mark.parametrize("name", BUILTINS)
+def test_every_dynamic_dimension_but_the_batch_has_a_size(name: str) -> None:
+    model = builtin(name)
+    named = {dim for spec in model.inputs for dim in spec.shape[1:] if isinstance(dim, str)}
+    assert named == set(model.dims) == set(model.limits)
+    assert all(1 < model.dims[dim] <= model.limits[dim] for dim in named)
+    integers = {spec.name for spec in model.inputs if spec.dtype.startswith("int")}
+    assert set(model.value_range) == integers
+
+
 @pytest.mark.engine("torch")
 @pytest.mark.parametrize("name", BUILTINS)
 def test_the_module_is_what_the_catalogue_says(name: str) -> None:
@@ -77,12 +147,13 @@ def test_the_module_is_what_the_catalogue_says(name: str) -> None:
     model = builtin(name)
     module = make(model)
     assert sum(parameter.numel() for parameter in module.parameters()) == model.parameters
-    assert count_macs(module, model.inputs[0].concrete(1)) == model.macs
+    assert count_macs(module, model) == model.macs
     assert not module.training
     assert {parameter.dtype for parameter in module.parameters()} == {torch.float32}
     with torch.no_grad():
-        answer = module(torch.zeros(model.inputs[0].concrete(3)))
-    assert tuple(answer.shape) == model.outputs[0].concrete(3)
+        answer = module(*zeros(model, 3))
+    assert tuple(answer.shape) == model.outputs[0].concrete(3, model.dims)
+    assert answer.dtype == torch.float32
 
 
 def test_tiny_cnn_is_tiny() -> None:
@@ -113,9 +184,10 @@ def test_source_carries_the_export() -> None:
 
 
 def test_importing_the_room_imports_no_engine() -> None:
+    root = Path(importlib.import_module("suites").__path__[0])
     modules = sorted(
-        ".".join(path.with_suffix("").parts[-2 if path.parent.name == "suites" else -3 :])
-        for path in Path(importlib.import_module("suites").__path__[0]).rglob("*.py")
+        ".".join(("suites", *path.relative_to(root).with_suffix("").parts))
+        for path in root.rglob("*.py")
         if path.stem != "__init__"
     )
     assert "suites.models.resnet50" in modules

@@ -84,6 +84,39 @@ def test_integers_are_drawn_from_their_range(kind: str) -> None:
     assert 0.4 < coins.mean() < 0.6
 
 
+def test_the_two_seeded_kinds_draw_different_integers() -> None:
+    sets = [
+        make_inputs([TOKENS], name, 2, {"length": 50}, {"tokens": (0, 1000)})
+        for name in ("normal:0", "uniform:0")
+    ]
+    assert (sets[0]["tokens"] != sets[1]["tokens"]).mean() > 0.9
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "bool"])
+def test_an_attention_mask_pads_at_the_end(dtype: str) -> None:
+    spec = TensorSpec("attention_mask", dtype, ("batch", "sequence"))
+
+    def mask(name: str, sequence: int = 20) -> Any:
+        array = make_inputs([spec], name, 50, {"sequence": sequence}, {"attention_mask": (0, 2)})[
+            "attention_mask"
+        ]
+        assert array.dtype.name == dtype
+        assert (np.diff(array.astype(int), axis=1) <= 0).all()
+        return array.sum(axis=1)
+
+    for name in ("normal:0", "uniform:0"):
+        assert set(mask(name)) == set(range(10, 21))
+    assert not np.array_equal(mask("normal:0"), mask("uniform:0"))
+    assert set(mask("ones")) == {20}
+    assert set(mask("zeros")) == {1}
+    assert set(mask("normal:0", sequence=1)) == {1}
+
+
+def test_a_mask_of_another_kind_is_filled_like_any_input() -> None:
+    square = TensorSpec("attention_mask", "float32", ("batch", 1, 4, 4))
+    assert (make_inputs([square], "zeros")["attention_mask"] == 0).all()
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float64", "uint8", "int32"])
 def test_every_dtype_comes_as_declared(dtype: str) -> None:
     array = make_inputs([TensorSpec("x", dtype, (2, 5))], "normal:0")["x"]
