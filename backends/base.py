@@ -28,6 +28,8 @@ from backends.contract import (
     UnsupportedError,
     Variant,
 )
+from backends.profile import Profile, ProfileRequest, Repeat, check_profile, run_repeatedly
+from backends.ranges import range_of
 
 
 class Session(ABC):
@@ -60,7 +62,8 @@ class Session(ABC):
             raise StateError("prepare was called after close")
         check_feeds(feeds, self.inputs)
         self._prepared = self._inferred = False
-        self._prepare(feeds)
+        with range_of("prepare"):
+            self._prepare(feeds)
         self._feeds = feeds
         self._prepared = True
 
@@ -73,32 +76,35 @@ class Session(ABC):
         before `prepare`, UnsupportedError for another path.
         """
         self._require_prepared("upload")
-        self._upload(feeds, _path(path, self.upload_paths, "upload"))
+        with range_of("upload"):
+            self._upload(feeds, _path(path, self.upload_paths, "upload"))
 
     def infer(self) -> None:
         """Start one inference; on asynchronous devices it may return before the end."""
         self._require_prepared("infer")
-        self._infer()
+        with range_of("infer"):
+            self._infer()
         self._inferred = True
 
     def synchronize(self) -> None:
         """Wait until the device has finished all that was started."""
         self._require_prepared("synchronize")
-        self._synchronize()
+        with range_of("synchronize"):
+            self._synchronize()
 
     def download(self, path: str = "") -> dict[str, Array]:
         """Outputs of the last inference as host arrays.
 
         Without `path` they are the caller's to keep; by "zero_copy" and "pinned" they are the session's memory and
-        good until the next inference. Raises StateError when there was no inference, UnsupportedError for a path that is not in
-        `download_paths`.
+        good until the next inference. Raises StateError when there was no inference, UnsupportedError for a path
+        that is not in `download_paths`.
         """
         self._require_prepared("download")
         if not self._inferred:
             raise StateError("download was called before infer")
-        if path and path == _path(path, self.download_paths, "download"):
-            return self._download_by(path)
-        return self._download()
+        named = bool(path) and path == _path(path, self.download_paths, "download")
+        with range_of("download"):
+            return self._download_by(path) if named else self._download()
 
     def events(self) -> DeviceEvents | None:
         """Marks on the device, where `Capabilities.device_events` says so; else None."""
@@ -217,12 +223,42 @@ class Backend(ABC):
         Raises UnsupportedError for a precision, option or kind of source that the adapter does not take.
         """
         self.check(source, variant)
-        return self._build(source, variant, folder)
+        with range_of(f"build {self.name}"):
+            return self._build(source, variant, folder)
 
     def load(self, source: ModelSource, artefact: Artefact, variant: Variant) -> Session:
         """Make a `Session` from what `build` left."""
         self.check(source, variant)
-        return self._load(source, artefact, variant)
+        with range_of(f"load {self.name}"):
+            return self._load(source, artefact, variant)
+
+    def profile(
+        self,
+        source: ModelSource,
+        artefact: Artefact,
+        variant: Variant,
+        feeds: Feeds,
+        calls: int,
+        folder: Path,
+        repeat: Repeat = run_repeatedly,
+    ) -> Profile:
+        """Run `calls` inferences in a session of its own with the engine's profiler on; times are the engine's.
+
+        Raw traces stay in `folder` (exists). `repeat` runs the profiled calls, so that the caller can time them.
+        Raises UnsupportedError where the engine has no profiler by layer, ContractError for `feeds` that do not fit
+        and for a profile that cannot be used.
+        """
+        can = self.capabilities(variant.flavour)
+        if not can.layer_profile:
+            reason = can.reasons.get("layer_profile", "its adapter has no profile by layer")
+            raise UnsupportedError(f"{self.name} cannot be profiled by layer: {reason}")
+        self.check(source, variant)
+        check_feeds(feeds, source.inputs)
+        if calls < 1:
+            raise ContractError(f"a profile of {calls} calls was asked for; expected at least 1")
+        asked = ProfileRequest(source, artefact, variant, feeds, calls, folder, repeat)
+        with range_of(f"profile {self.name}"):
+            return check_profile(self._profile(asked), self.name, calls)
 
     def check(self, source: ModelSource, variant: Variant) -> None:
         """Raise UnsupportedError when the declared capabilities exclude what is asked."""
@@ -250,6 +286,9 @@ class Backend(ABC):
 
     @abstractmethod
     def _load(self, source: ModelSource, artefact: Artefact, variant: Variant) -> Session: ...
+
+    def _profile(self, asked: ProfileRequest) -> Profile:
+        raise UnsupportedError(f"{self.name} declares a profile by layer and has none")
 
 
 def _path(path: str, paths: tuple[str, ...], step: str) -> str:

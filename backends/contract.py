@@ -143,6 +143,7 @@ class Capabilities:
     """Why a field above is False: name of the field -> reason."""
     intermediate_outputs: bool = False
     layer_profile: bool = False
+    """Whether `Backend.profile` tells the time of every layer."""
     device_events: bool = False
     """Whether `Session.events` times copies and inference on the device itself."""
     stages: Mapping[str, str] = field(default_factory=dict)
