@@ -36,6 +36,7 @@ from backends.contract import (
 from backends.engine_import import import_engine
 from backends.fake_queue import FakeQueue
 from backends.options import choice, integer, share
+from backends.profile import Profile, ProfileRequest
 
 FAULTS = {
     "none": "",
@@ -56,6 +57,7 @@ FAULTS = {
     "allocate": "infer takes memory until there is none",
     "garbage_stdout": "load and infer write bytes that are no text to file descriptor 1",
     "stale": "a caching engine: for ever the outputs of the first inputs",
+    "raise_profile": "profile raises RuntimeError",
     "leak": "every load keeps 16 MiB and every infer 64 KiB for ever",
 }
 """Values of the option `fault` -> what happens."""
@@ -241,6 +243,7 @@ class FakeBackend(Backend):
             options=_OPTIONS,
             streams=True,
             asynchronous=True,
+            layer_profile=True,
             stages={"upload": "", "infer": "", "download": ""},
             device_events=True,
         )
@@ -268,6 +271,19 @@ class FakeBackend(Backend):
 
         shared = _Shared(integer(variant.options, "servers", 0))
         return FakeSession(source, ReferenceEvaluator(str(artefact.path)), variant, shared)
+
+    def _profile(self, asked: ProfileRequest) -> Profile:
+        from backends import fake_profile
+
+        if _fault(asked.variant) == "raise_profile":
+            raise RuntimeError("the fake engine was told to fail in profile (fault=raise_profile)")
+        session = self._load(asked.source, asked.artefact, asked.variant)
+        try:
+            graph = _onnx().load_model(str(asked.artefact.path), load_external_data=False).graph
+            call_ns = 1000 * integer(asked.variant.options, "time_us", 0)
+            return fake_profile.profile(session, graph, call_ns, asked)
+        finally:
+            session.close()
 
 
 def _fault(variant: Variant) -> str:
