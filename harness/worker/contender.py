@@ -28,6 +28,7 @@ from harness.worker.channel import Message
 from harness.worker.plain import plain_text, plain_value
 from harness.worker.processing import Processing, load_processing
 from harness.worker.profiling import calls_for, time_profile
+from harness.worker.requests import Requests, window
 from harness.worker.stages import StagedCall, time_stages, time_transfers
 from harness.worker.tensors import pack, unpack
 from harness.worker.usage import count_usage
@@ -45,6 +46,7 @@ class ContenderHost:
         self._expected: dict[str, dict[str, Array]] = {}
         self._bound = ""
         self._clock_ns = 0.0
+        self._requests: Requests | None = None
 
     def probe(self, request: Message) -> Message:
         """Is the engine here? Answers with the fields of `Probe`."""
@@ -203,6 +205,25 @@ class ContenderHost:
         )
         return Message(told)
 
+    def requests(self, request: Message) -> Message:
+        """Have "count" requests of the session, in the engine's "queue" or not, on the input "sets"."""
+        if self._session is None:
+            raise StateError("requests need load first")
+        if self._requests is None:
+            self._requests = Requests(self._session)
+        head = request.head
+        self._bound = ""
+        own = self._requests.set_up(head["count"], queue=head["queue"], sets=head["sets"], feeds=self._feeds)
+        return Message({"ceiling_per_s": own})
+
+    def window(self, request: Message) -> Message:
+        """Keep the requests in flight for one window, and compare the last outputs of each with the checked ones."""
+        if self._requests is None:
+            raise StateError("a window needs requests first")
+        told, payload = window(self._requests, request)
+        drift = self._requests.drift(self._expected, _difference)
+        return Message({**told, "drift": drift}, payload=payload)
+
     def effective(self, _request: Message) -> Message:
         """The configuration that the engine really runs with; asking may cost memory, so it is asked last."""
         if self._session is None:
@@ -213,6 +234,9 @@ class ContenderHost:
 
     def close(self, _request: Message) -> Message:
         """Release the session."""
+        if self._requests is not None:
+            self._requests.close()
+            self._requests = None
         if self._session is not None:
             self._session.close()
             self._session = None
@@ -242,13 +266,16 @@ class ContenderHost:
         if expected is None:
             return None
         assert self._session is not None
-        actual = self._session.download()
-        if set(actual) != set(expected):
-            return float("inf")
-        # No output at all: there was nothing to check.
-        return max(
-            (relative_difference(np.asarray(actual[key]), expected[key]) for key in expected), default=None
-        )
+        return _difference(self._session.download(), expected)
+
+
+def _difference(actual: Mapping[str, Array], expected: Mapping[str, Array]) -> float | None:
+    """Largest `relative_difference` of any output; infinity where names differ, None without any output."""
+    if set(actual) != set(expected):
+        return float("inf")
+    return max(
+        (relative_difference(np.asarray(actual[key]), expected[key]) for key in expected), default=None
+    )
 
 
 def _artefact(told: Mapping[str, Any]) -> Artefact:

@@ -45,6 +45,8 @@ def serve(sock: socket.socket) -> None:
         "stages": host.stages,
         "usage": host.usage,
         "profile": host.profile,
+        "requests": host.requests,
+        "window": host.window,
         "effective": host.effective,
         "close": host.close,
     }

@@ -1,0 +1,82 @@
+"""The requests of one loaded model that a closed loop keeps in flight, in the worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from backends.base import Session
+from backends.contract import Array
+from harness.worker.channel import Message
+from harness.worker.closed_loop import Caller, Loop, ceiling, run_queue, run_threads
+
+Difference = Callable[[Mapping[str, Array], Mapping[str, Array]], float | None]
+
+
+class Requests:
+    """A session and its forks. Each is bound to an input set of its own, in turn, so that mixed-up outputs show."""
+
+    def __init__(self, session: Session) -> None:
+        self._first = session
+        self._forks: list[Session] = []
+        self._queue = False
+        self._sets: list[str] = []
+        self._ceilings: dict[tuple[int, bool], float] = {}
+
+    def set_up(
+        self, count: int, *, queue: bool, sets: Sequence[str], feeds: Mapping[str, Mapping[str, Array]]
+    ) -> float:
+        """Have `count` requests, bound and run once; returns the loop's own ceiling in requests per second.
+
+        Requests that are not needed any more are closed.
+        """
+        while len(self._forks) >= count:
+            self._forks.pop().close()
+        while len(self._forks) < count - 1:
+            self._forks.append(self._first.fork())
+        self._queue = queue
+        self._sets = [sets[number % len(sets)] for number in range(count)]
+        for request, name in zip(self._all, self._sets, strict=True):
+            request.prepare(feeds[name])
+            request.upload()
+            request.synchronize()
+            request.timed_call()()
+        if (count, queue) not in self._ceilings:
+            self._ceilings[count, queue] = ceiling(count, queue=queue)
+        return self._ceilings[count, queue]
+
+    def run(self, begin_ns: int, end_ns: int) -> Loop:
+        """Keep all requests in flight until `end_ns`."""
+        if self._queue:
+            return run_queue(self._all, begin_ns, end_ns)
+        return run_threads([Caller(r.timed_call(), r.in_thread) for r in self._all], begin_ns, end_ns)
+
+    def drift(self, expected: Mapping[str, Mapping[str, Array]], difference: Difference) -> float | None:
+        """Largest difference of any request's last outputs under load from those of the single request."""
+        found = [
+            difference(request.download(), expected[name])
+            for request, name in zip(self._all, self._sets, strict=True)
+            if name in expected
+        ]
+        return max((value for value in found if value is not None), default=None)
+
+    def close(self) -> None:
+        """Close the forks."""
+        while self._forks:
+            self._forks.pop().close()
+
+    @property
+    def _all(self) -> list[Session]:
+        return [self._first, *self._forks]
+
+
+def window(requests: Requests, request: Message) -> tuple[dict[str, int], bytes]:
+    """Run one window of "window_ns" after "warm_ns", or with its begin at "begin_ns" of the shared clock.
+
+    Answers head and payload: latencies, then ends, as 64-bit integers, "count" of each.
+    """
+    head = request.head
+    begin_ns = head["begin_ns"] or time.perf_counter_ns() + head["warm_ns"]
+    loop = requests.run(begin_ns, begin_ns + head["window_ns"])
+    told = {"count": len(loop.ends_ns), "cpu_ns": loop.cpu_ns}
+    return told, loop.latencies_ns.tobytes() + loop.ends_ns.tobytes()
