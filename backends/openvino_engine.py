@@ -38,7 +38,8 @@ from backends.contract import (
 from backends.engine_import import import_engine
 from backends.memory import aligned_copy
 from backends.openvino_queue import Waiter
-from backends.options import choice, flag, integer
+from backends.options import DENORMALS, choice, flag, integer
+from backends.profile import Profile, ProfileRequest
 
 _DEVICES = {"": "CPU", "gpu": "GPU", "npu": "NPU", "auto": "AUTO"}
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
@@ -48,6 +49,7 @@ _OPTIONS = {
     "streams": "NUM_STREAMS, from 1, or auto; default 1, with hint=throughput auto: the engine decides",
     "pin": "1 or 0: ENABLE_CPU_PINNING; without it the engine decides",
     "hint": "latency (default) or throughput: PERFORMANCE_HINT",
+    "denormals": "keep (default) or flush: take denormal numbers as zero, on the CPU",
     "execution_mode": "performance (default) or accuracy: EXECUTION_MODE_HINT",
 }
 _READ_BACK = (
@@ -193,6 +195,8 @@ class OpenVINOBackend(Backend):
             options=_OPTIONS,
             streams=True,
             asynchronous=True,
+            layer_profile=flavour != "auto",
+            reasons={"layer_profile": "profile the device itself: openvino, openvino:gpu or openvino:npu"},
             stages={
                 "upload": "" if host else "copied inside infer",
                 "infer": "",
@@ -212,6 +216,22 @@ class OpenVINOBackend(Backend):
         return Artefact(path=path, bytes=size, note="OpenVINO IR, .xml and .bin, weights not compressed")
 
     def _load(self, source: ModelSource, artefact: Artefact, variant: Variant) -> Session:
+        return self._open(source, artefact, variant, {})[0]
+
+    def _profile(self, asked: ProfileRequest) -> Profile:
+        from backends import openvino_profile
+
+        session, model = self._open(asked.source, asked.artefact, asked.variant, {"PERF_COUNT": True})
+        try:
+            names = openvino_profile.tensor_names(model)
+            return openvino_profile.profile(session, session._request, session._compiled, names, asked)
+        finally:
+            session.close()
+
+    def _open(
+        self, source: ModelSource, artefact: Artefact, variant: Variant, more: Mapping[str, Any]
+    ) -> tuple[OpenVINOSession, Any]:
+        """The session, and the model as it was read; `more` is added to its configuration."""
         openvino = _openvino()
         core = openvino.Core()
         device = _DEVICES[variant.flavour]
@@ -224,14 +244,14 @@ class OpenVINOBackend(Backend):
         model = core.read_model(str(artefact.path))
         if flag(variant.options, "reshape", False):
             model.reshape(_static_shapes(openvino, source, variant))
-        compiled = core.compile_model(model, device, _configuration(variant))
+        compiled = core.compile_model(model, device, _configuration(variant) | dict(more))
         ran = _precision(_properties(compiled))
         if ran != variant.precision:
             raise UnsupportedError(
                 f"{device} does not run {variant.precision}: asked for it, openvino chose {ran}; "
                 f"its optimisation capabilities are {', '.join(_capabilities(core, device))}"
             )
-        return OpenVINOSession(compiled, source)
+        return OpenVINOSession(compiled, source), model
 
 
 def _refusal(devices: tuple[str, ...], flavour: str) -> str:
@@ -261,6 +281,8 @@ def _configuration(variant: Variant) -> dict[str, Any]:
     host: dict[str, Any] = {"INFERENCE_NUM_THREADS": variant.threads} | _streams(asked, hint)
     if "pin" in asked:
         host["ENABLE_CPU_PINNING"] = flag(asked, "pin", True)
+    if choice(asked, "denormals", DENORMALS, False):
+        host["CPU_DENORMALS_OPTIMIZATION"] = True
     if variant.flavour == "":
         return configuration | host
     if variant.flavour == "auto":

@@ -13,6 +13,10 @@ from backends.contract import UnsupportedError
 Choice = TypeVar("Choice")
 
 
+DENORMALS = {"keep": False, "flush": True}
+"""Values of the option `denormals`: whether numbers below the smallest normal one are taken as zero."""
+
+
 def flag(options: Mapping[str, str], name: str, default: bool) -> bool:
     """`0` or `1`."""
     return choice(options, name, {"0": False, "1": True}, default)

@@ -33,7 +33,8 @@ from backends.contract import (
 )
 from backends.engine_import import import_engine
 from backends.memory import aligned_copy
-from backends.options import choice, flag, integer
+from backends.options import DENORMALS, choice, flag, integer
+from backends.profile import Profile, ProfileRequest
 
 _PROVIDERS = {"": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _LEVELS = {
@@ -47,6 +48,7 @@ _OPTIONS = {
     "graph_optimization_level": "off, basic, extended, layout or all (default)",
     "allow_spinning": "1 (default) or 0: threads inside an operator wait for work by spinning",
     "arena": "1 (default) or 0: keep freed CPU memory for reuse",
+    "denormals": "keep (default) or flush: take denormal numbers as zero",
     "intra_op_num_threads": "threads inside an operator, in place of the variant's threads",
 }
 _DTYPES = {
@@ -73,7 +75,8 @@ class OrtSession(Session):
     """A session on the CPU provider."""
 
     upload_paths: tuple[str, ...] = (ZERO_COPY, COPY)
-    download_paths: tuple[str, ...] = (ZERO_COPY, COPY)
+    # Copying is the way of its Python interface; making views of its memory takes longer than a short copy.
+    download_paths: tuple[str, ...] = (COPY, ZERO_COPY)
 
     def __init__(self, engine: Any, variant: Variant) -> None:
         super().__init__(
@@ -133,7 +136,6 @@ class OrtSession(Session):
     def effective(self) -> dict[str, Any]:
         """Threads, providers and optimisation as the session holds them."""
         options = self._engine.get_session_options()
-        spinning = "session.intra_op.allow_spinning"
         return {
             "threads": options.intra_op_num_threads,
             "interop_threads": options.inter_op_num_threads,
@@ -141,8 +143,12 @@ class OrtSession(Session):
             "device": "cpu",
             "providers": list(self._engine.get_providers()),
             "graph_optimization_level": options.graph_optimization_level.name,
-            "allow_spinning": options.get_session_config_entry(spinning) == "1",
+            "allow_spinning": _entry(options, "session.intra_op.allow_spinning") == "1",
             "arena": options.enable_cpu_mem_arena,
+            "memory_pattern": options.enable_mem_pattern,
+            "execution_mode": options.execution_mode.name,
+            "streams": 1,
+            "denormal_as_zero": _entry(options, "session.set_denormal_as_zero") == "1",
         }
 
     def _close(self) -> None:
@@ -225,7 +231,11 @@ class OrtBackend(Backend):
             precisions=("fp32", "tf32") if cuda else ("fp32",),
             options=_OPTIONS,
             streams=True,
-            reasons={"asynchronous": "its Python interface cannot queue a bound call (run_async copies)"},
+            reasons={
+                "asynchronous": "its Python interface cannot queue a bound call (run_async copies)",
+                "layer_profile": "on CUDA its profiler times the queueing of kernels, not the kernels",
+            },
+            layer_profile=not cuda,
             stages={"upload": "", "infer": "", "download": ""},
         )
 
@@ -241,6 +251,20 @@ class OrtBackend(Backend):
         )
 
     def _load(self, source: ModelSource, artefact: Artefact, variant: Variant) -> Session:
+        return self._open(source, artefact, variant, _session_options(_ort(), variant))
+
+    def _profile(self, asked: ProfileRequest) -> Profile:
+        from backends import ort_profile
+
+        options = _session_options(_ort(), asked.variant)
+        ort_profile.configure(options, asked.folder)
+        session = self._open(asked.source, asked.artefact, asked.variant, options)
+        try:
+            return ort_profile.profile(session, session._engine, asked)
+        finally:
+            session.close()
+
+    def _open(self, source: ModelSource, artefact: Artefact, variant: Variant, options: Any) -> OrtSession:
         ort = _ort()
         if refusal := _refusal(ort, variant.flavour):
             raise UnavailableError(refusal)
@@ -249,9 +273,7 @@ class OrtBackend(Backend):
         provider = _PROVIDERS[variant.flavour]
         settings = {} if variant.flavour == "" else {"use_tf32": "1" if variant.precision == "tf32" else "0"}
         ort.disable_telemetry_events()
-        engine = ort.InferenceSession(
-            str(artefact.path), _session_options(ort, variant), providers=[(provider, settings)]
-        )
+        engine = ort.InferenceSession(str(artefact.path), options, providers=[(provider, settings)])
         # Without this, an error of a provider while running would silently repeat the call on another one.
         engine.disable_fallback()
         used = engine.get_providers()
@@ -297,8 +319,18 @@ def _session_options(ort: Any, variant: Variant) -> Any:
     options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
     spinning = "1" if flag(asked, "allow_spinning", True) else "0"
     options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
+    if choice(asked, "denormals", DENORMALS, False):
+        options.add_session_config_entry("session.set_denormal_as_zero", "1")
     options.enable_cpu_mem_arena = flag(asked, "arena", True)
     return options
+
+
+def _entry(options: Any, key: str) -> str:
+    """A session's configuration entry; empty where it was never set."""
+    try:
+        return str(options.get_session_config_entry(key))
+    except RuntimeError:
+        return ""
 
 
 def _view(value: Any, spec: TensorSpec) -> Array:

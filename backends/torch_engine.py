@@ -38,10 +38,14 @@ from backends.contract import (
 )
 from backends.engine_import import import_engine
 from backends.memory import aligned_copy
-from backends.options import choice
+from backends.options import DENORMALS, choice
+from backends.profile import Profile, ProfileRequest
 
 _DTYPES = {"fp32": "float32", "tf32": "float32", "fp16": "float16", "bf16": "bfloat16"}
-_OPTIONS = {"memory_format": "contiguous (default) or channels_last: layout of 4-dimensional tensors"}
+_OPTIONS = {
+    "memory_format": "contiguous (default) or channels_last: layout of 4-dimensional tensors",
+    "denormals": "keep (default) or flush: take denormal numbers as zero, on the CPU",
+}
 
 
 def _torch() -> Any:
@@ -111,6 +115,25 @@ class TorchSession(Session):
         if _channels_last(self._variant.options) and tensor.dim() == 4:
             tensor = tensor.contiguous(memory_format=torch.channels_last)
         return tensor
+
+    def arguments(self) -> tuple[Any, ...]:
+        """The prepared inputs as the module takes them."""
+        return tuple(self._call.args) if isinstance(self._call, partial) else ()
+
+    def examples(self, feeds: Feeds) -> list[Any]:
+        """Zeros like `feeds`, at least two in every dynamic dimension, made outside inference mode."""
+        sizes = {
+            spec.name: tuple(
+                size if isinstance(dim, int) else max(2, size)
+                for size, dim in zip(feeds[spec.name].shape, spec.shape, strict=True)
+            )
+            for spec in self.inputs
+        }
+        with self._torch.inference_mode(False):
+            tensors = self._bind(
+                {name: np.zeros(shape, dtype=feeds[name].dtype) for name, shape in sizes.items()}
+            )
+            return [tensor.to(self.arguments()[0].device) for tensor in tensors]
 
     def _prepare(self, feeds: Feeds) -> None:
         self._outputs = None
@@ -188,6 +211,8 @@ class TorchSession(Session):
             "mkldnn": bool(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled),
             "float32_matmul_precision": torch.get_float32_matmul_precision(),
             "inference_mode": torch.is_inference_mode_enabled(),
+            "denormal_as_zero": _flushes_denormals(torch),
+            "streams": 1,
             "memory_format": "channels_last" if _channels_last(self._variant.options) else "contiguous",
         }
         return found
@@ -338,6 +363,7 @@ class TorchBackend(Backend):
                 if not cuda
                 else "eager torch queues kernels, not calls"
             },
+            layer_profile=True,
             stages={"upload": "", "infer": "", "download": ""},
             device_events=cuda,
         )
@@ -355,17 +381,45 @@ class TorchBackend(Backend):
         cuda = variant.flavour == "cuda"
         if cuda and (refusal := _cuda_refusal(torch)):
             raise UnavailableError(refusal)
+        return self._session(source, variant, self._module(source, variant))
+
+    def _session(self, source: ModelSource, variant: Variant, module: Any) -> TorchSession:
+        if variant.flavour == "cuda":
+            return CudaTorchSession(source, variant, module)
+        return TorchSession(source, variant, module)
+
+    def _module(self, source: ModelSource, variant: Variant) -> Any:
+        """The module on its device, with torch's switches set for `variant`."""
+        torch = _torch()
+        flush = choice(variant.options, "denormals", DENORMALS, False)
         _set_threads(torch, variant.threads)
         # "highest" keeps float32 products in float32: no TF32 on CUDA, no bfloat16 in oneDNN on the CPU.
         torch.set_float32_matmul_precision("high" if variant.precision == "tf32" else "highest")
         torch.backends.cudnn.allow_tf32 = variant.precision == "tf32"
+        # Threads inherit the mode of the one that starts them, so it is set before the first parallel work.
+        if not torch.set_flush_denormal(flush) and flush:
+            raise UnsupportedError("option denormals=flush: this processor cannot flush denormal numbers")
         module = _make_module(source).requires_grad_(False)
         module = module.to(getattr(torch, _DTYPES[variant.precision]))
         if _channels_last(variant.options):
             module = module.to(memory_format=torch.channels_last)
-        if cuda:
-            return CudaTorchSession(source, variant, module.to("cuda"))
-        return TorchSession(source, variant, module)
+        return module.to("cuda") if variant.flavour == "cuda" else module
+
+    def _profile(self, asked: ProfileRequest) -> Profile:
+        from backends import torch_profile
+
+        torch = _torch()
+        # What is made in inference mode cannot be exported, and another session may have it on.
+        with torch.inference_mode(False):
+            module = self._module(asked.source, asked.variant)
+        session = self._session(asked.source, asked.variant, module)
+        try:
+            session.prepare(asked.feeds)
+            return torch_profile.profile(
+                torch, module, session.arguments(), session.examples(asked.feeds), asked
+            )
+        finally:
+            session.close()
 
 
 def _cuda_refusal(torch: Any) -> str:
@@ -385,6 +439,12 @@ def _set_threads(torch: Any, threads: int) -> None:
             torch.set_num_interop_threads(1)
         except RuntimeError:
             return
+
+
+def _flushes_denormals(torch: Any) -> bool:
+    """torch has no getter: the smallest normal number is halved, and either survives or not."""
+    smallest = torch.finfo(torch.float32).tiny
+    return float(torch.tensor([smallest]) * torch.tensor([0.5])) == 0.0
 
 
 def _channels_last(options: Mapping[str, str]) -> bool:

@@ -12,6 +12,7 @@ from dashboards.charts.memory import memory_chart
 from dashboards.charts.parity import parity_chart
 from dashboards.charts.ratio import ratio_chart
 from dashboards.charts.rounds import rounds_chart
+from dashboards.charts.stages import stages_chart
 from dashboards.charts.warmup import warmup_chart
 from dashboards.palette import Series, assign
 from harness.judge.comparison import Group
@@ -116,6 +117,7 @@ def _group_view(
     charts = (
         distribution_chart(own, series),
         trials_chart(own, series),
+        stages_chart(own, series),
         rounds_chart(own, series),
         warmup_chart(own, series),
         parity_chart(own, series),

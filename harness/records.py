@@ -89,6 +89,16 @@ class VariantRef(Record):
     dims: dict[str, int] = Field(default_factory=dict, description="sizes of named dynamic dimensions")
 
 
+class Load(Record):
+    """How many requests a closed loop keeps in flight, and how."""
+
+    concurrency: int = Field(description="requests in flight in each instance")
+    way: Literal["threads", "queue"] = Field(
+        "threads", description="threads: each request blocks one; queue: the engine's own queue"
+    )
+    instances: int = Field(1, description="worker processes that load the model each and run together")
+
+
 class Case(Record):
     """Model × contender × variant × scenario: the unit of work and of failure."""
 
@@ -96,6 +106,7 @@ class Case(Record):
     contender: ContenderRef
     variant: VariantRef
     scenario: str = "single_stream"
+    load: Load | None = Field(None, description="of a closed loop; None: one call after the other")
     key: str = Field(description="stable identity of the case over time: a series is one key on one machine")
 
 
@@ -118,11 +129,6 @@ class Settings(Record):
     memory_limit: int | None = None
     seed: int = 0
     input_sets: tuple[str, ...] = ("normal:0", "normal:1", "uniform:0")
-    pipeline: str = Field(
-        "",
-        description="pre- and post-processing, name[:implementation]; empty: the model's own, none: without",
-    )
-    items: tuple[str, ...] = Field((), description="files to feed the pipeline with; empty: the shipped ones")
     stage_trials: int = Field(4, description="trials that also time the stages of a call and count resources")
 
 
@@ -138,6 +144,15 @@ class Failure(Record):
     traceback: str = ""
 
 
+class Window(Record):
+    """What a closed loop adds to a round, whose samples are the latencies of its requests in order of completion."""
+
+    window_ns: int = Field(description="length; requests that ended outside it do not count")
+    ends_ns: tuple[int, ...] = Field(description="end of every request since the window's begin")
+    ceiling_per_s: float | None = Field(None, description="requests that the loop itself can turn over")
+    memory: int | None = Field(None, description="proportional set size right after it, all instances")
+
+
 class Round(Record):
     """One block of one contender in one round. Values are per sample, not per call."""
 
@@ -149,6 +164,7 @@ class Round(Record):
     canary_ns: int | None = Field(None, description="the canary's time in this round")
     cpu_s: float | None = Field(None, description="CPU seconds of the worker's process in the block")
     steal_s: float | None = Field(None, description="seconds stolen by the hypervisor during the block")
+    window: Window | None = Field(None, description="of a closed loop")
 
 
 StageName = Literal["preprocess", "upload", "infer", "download", "postprocess"]
@@ -353,12 +369,20 @@ class Environment(Record):
     )
 
 
+class Bounds(Record):
+    """What a point of a closed loop must keep to be called the best."""
+
+    max_latency_s: float | None = None
+    latency_metric: Literal["p50", "p90", "p99"] = "p99"
+    max_memory: int | None = Field(None, description="bytes, proportional set size of all instances")
+
+
 class Run(Record):
     """One execution of a suite or comparison: who, when, where, which commit."""
 
     id: str = Field(default_factory=new_id)
     name: str
-    kind: Literal["compare", "suite"]
+    kind: Literal["compare", "suite", "throughput"]
     plan_key: str = Field(description="hash of cases and settings: the same command has the same key")
     started_at: datetime = Field(default_factory=now)
     user: str = ""
@@ -368,6 +392,7 @@ class Run(Record):
     gates: tuple[dict[str, Any], ...] = Field(
         (), description="gates of the suite, as `harness.judge.gate_types` reads them"
     )
+    bounds: Bounds | None = Field(None, description="of a search for the best throughput")
 
 
 class Result(Record):

@@ -45,6 +45,10 @@ Exit codes: 0 fine; 1 a contender is wrong or could not be measured; 2 bad usage
 )
 @click.option("--input-set", "input_sets", multiple=True, metavar="KIND:SEED",
               help="Seeded inputs, e.g. normal:0, uniform:3, zeros, ones; may be given several times.")  # fmt: skip
+@click.option("--pipeline", default="", metavar="NAME[:IMPLEMENTATION]",
+              help="Pre- and post-processing whose stages are timed, or none [default: the model's own].")  # fmt: skip
+@click.option("--item", "items", multiple=True, type=click.Path(), metavar="FILE",
+              help="Picture or text to feed it with; may be given several times [default: shipped ones].")  # fmt: skip
 @click.option("--from-history", is_flag=True, help="Show the newest stored comparison instead of measuring.")
 @measuring_options
 @output_options
@@ -106,6 +110,8 @@ def _plan(flags: dict[str, Any]) -> Plan:
         dims=parse_dims(flags["dims"]),
         settings=settings_from_flags(flags),
         inputs=Path(flags["inputs"]) if flags["inputs"] else None,
+        pipeline=flags["pipeline"],
+        items=[Path(item) for item in flags["items"]],
     )
 
 

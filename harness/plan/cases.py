@@ -37,6 +37,10 @@ class PlannedGroup:
     scenario: str
     contenders: tuple[ContenderRef, ...]
     name: str
+    pipeline: str = ""
+    """Pre- and post-processing, NAME[:IMPLEMENTATION]; empty: the model's own; none: without."""
+    items: tuple[Path, ...] = ()
+    """Files to feed the pipeline with; empty: the shipped ones."""
 
     def case_keys(self) -> tuple[str, ...]:
         """Identities of the group's cases, in the order of the contenders."""
@@ -94,6 +98,14 @@ def model_name(model: str) -> str:
     return model
 
 
+def model_dims(model: str, dims: Mapping[str, int]) -> dict[str, int]:
+    """Sizes of dynamic dimensions in the order of their names: those given, else a built-in model's own."""
+    from suites.catalogue import BUILTINS
+
+    own = BUILTINS[model].dims if model in BUILTINS else {}
+    return dict(sorted({**own, **dims}.items()))
+
+
 def plan_comparison(
     contenders: Sequence[str],
     model: str,
@@ -102,6 +114,8 @@ def plan_comparison(
     dims: Mapping[str, int],
     settings: Settings,
     inputs: Path | None,
+    pipeline: str = "",
+    items: Sequence[Path] = (),
 ) -> Plan:
     """Plan `harness compare`: one group for every batch with every number of threads, repeats dropped.
 
@@ -121,9 +135,9 @@ def plan_comparison(
     name = model_name(model)
     groups = []
     for size, count in itertools.product(dict.fromkeys(batch), dict.fromkeys(threads)):
-        variant = VariantRef(batch=size, threads=count, dims=dict(sorted(dims.items())))
+        variant = VariantRef(batch=size, threads=count, dims=model_dims(model, dims))
         key = group_key(name, variant, SCENARIO)
-        groups.append(PlannedGroup(key, model, variant, SCENARIO, refs, name))
+        groups.append(PlannedGroup(key, model, variant, SCENARIO, refs, name, pipeline, tuple(items)))
     title = f"{' vs '.join(ref.text for ref in refs)} on {name}"
     return make_plan(title, "compare", groups, settings, (), inputs)
 
@@ -145,9 +159,13 @@ def plan_suite(suite: Suite, default_threads: int) -> Plan:
         )
         if not contenders:
             continue
-        variant = VariantRef(batch=size, threads=count, dims=dict(sorted(model.dims.items())))
+        variant = VariantRef(batch=size, threads=count, dims=model_dims(model.model, model.dims))
         key = group_key(model.name, variant, scenario)
-        groups.append(PlannedGroup(key, model.model, variant, scenario, contenders, model.name))
+        groups.append(
+            PlannedGroup(
+                key, model.model, variant, scenario, contenders, model.name, model.pipeline, model.items
+            )
+        )
     if not groups:
         raise InputError(
             f"{suite.path}: exclude: leaves no case on this machine (auto threads: {default_threads})",
@@ -184,6 +202,7 @@ def plan_key(
     content = {
         "cases": [list(group.case_keys()) for group in groups],
         "models": {model: _model_digest(model) for model in models},
+        "pipelines": [[group.pipeline, *map(str, group.items)] for group in groups],
         "settings": settings.model_dump(mode="json"),
         "gates": [_GATE.dump_python(gate, mode="json") for gate in gates],
         "inputs": None if inputs is None else _inputs_digest(inputs),

@@ -21,6 +21,10 @@ class SuiteModel:
     model: str
     name: str
     dims: Mapping[str, int] = field(default_factory=dict)
+    pipeline: str = ""
+    """Pre- and post-processing, NAME[:IMPLEMENTATION]; empty: the model's own; none: without."""
+    items: tuple[Path, ...] = ()
+    """Files to feed the pipeline with; empty: the shipped ones."""
 
 
 @dataclass(frozen=True)

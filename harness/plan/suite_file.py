@@ -186,17 +186,23 @@ def _meaning(path: Path, entry: SuiteEntry, document: Document) -> Suite:
 
 
 def _model(suite: Path, entry: ModelEntry) -> SuiteModel:
+    items = tuple((suite.parent / item).resolve() for item in entry.items)
+    for item in items:
+        if not item.is_file():
+            raise InputError(
+                f"items: there is no file {item}", "paths are relative to the folder of the suite file"
+            )
     if entry.builtin is not None:
         try:
             catalogue.builtin(entry.builtin)
         except ModelError as error:
             raise InputError(error.message, error.hint) from None
-        return SuiteModel(entry.builtin, entry.builtin, entry.dims)
+        return SuiteModel(entry.builtin, entry.builtin, entry.dims, entry.pipeline, items)
     assert entry.path is not None
     path = (suite.parent / entry.path).resolve()
     if not path.is_file():
         raise InputError(f"there is no file {path}", "paths are relative to the folder of the suite file")
-    return SuiteModel(str(path), entry.name or path.stem, entry.dims)
+    return SuiteModel(str(path), entry.name or path.stem, entry.dims, entry.pipeline, items)
 
 
 def _repeats(names: Sequence[str]) -> Iterator[tuple[int, str]]:

@@ -149,6 +149,14 @@ class ModelEntry(Written):
     dims: dict[Name, Count] = Field(
         default_factory=dict, description="sizes of dynamic dimensions beside the batch"
     )
+    pipeline: Text = Field(
+        "",
+        description="pre- and post-processing, name[:implementation]; the model's own when left out, or none",
+    )
+    items: list[Text] = Field(
+        default_factory=list,
+        description="pictures or texts to feed the pipeline with, relative to the folder of the suite file",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

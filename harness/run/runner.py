@@ -7,7 +7,7 @@ import hashlib
 import resource
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
@@ -26,6 +26,7 @@ from harness.records import Environment, Machine, Result, Run, VariantRef, Warni
 from harness.run.group import Checkpoint, GroupPlan, GroupRunner
 from harness.run.models import ResolvedModel, prepare_model, resolve_model
 from harness.run.observer import Observer
+from harness.run.pipelines import choose_processing
 from results.store import Store
 
 RESUME_WITHIN = timedelta(hours=24)
@@ -142,6 +143,8 @@ def _run_group(
             threads=group.variant.threads,
             observer=observer,
         )
+        processing = choose_processing(ready.ref, group.pipeline, group.items)
+        ready = replace(ready, processing=processing)
         runner = GroupRunner(
             GroupPlan(
                 run_id=run.id,

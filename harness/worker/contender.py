@@ -26,6 +26,7 @@ from backends.ranges import range_of
 from harness.worker import clock
 from harness.worker.channel import Message
 from harness.worker.plain import plain_text, plain_value
+from harness.worker.process_facts import process_facts
 from harness.worker.processing import Processing, load_processing
 from harness.worker.profiling import calls_for, time_profile
 from harness.worker.requests import Requests, window
@@ -230,7 +231,7 @@ class ContenderHost:
             return Message({"effective": {}})
         effective = self._session.effective()
         _require(effective, dict, "effective()")
-        return Message({"effective": plain_value(effective)})
+        return Message({"effective": plain_value({**process_facts(), **effective})})
 
     def close(self, _request: Message) -> Message:
         """Release the session."""

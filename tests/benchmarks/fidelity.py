@@ -1,4 +1,4 @@
-"""Does the harness say what the engines' own tools say? Medians side by side, in the same rounds, same threads.
+"""Does the harness say what the engines' own tools say? Medians side by side, same rounds, same threads.
 
 * `ort` against a bare loop over ONNX Runtime with IO binding,
 * `torch` against `torch.utils.benchmark.Timer`,
