@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from harness.engine_status import EngineStatus
 from harness.environment.machine import machine
 from harness.environment.pressure import PressureDelta, between, snapshot
 from harness.environment.software import environment
 from harness.errors import ExitCode
+from harness.judge import doubt_noise
 from harness.judge.doubt import doubts_of_run
+from harness.judge.noise import NoiseFigures, judge_noise
+from harness.noise_samples import NoiseSamples
 from harness.records import Environment, Machine, Warning_
 from harness.run.engines import probe_all
+from harness.run.noise import measure_noise
+from harness.run.observer import Observer
+from harness.run.worker import WorkerFailure
 
 REFERENCE = "torch"
 
@@ -29,6 +35,35 @@ class Checkup:
     pressure: PressureDelta
     """Of a stretch of time in which nothing of ours ran."""
     warnings: tuple[Warning_, ...]
+    noise: Noise | None = None
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What `--noise` measured and what it means. `figures` is None when no process could run: `reason` says why."""
+
+    samples: NoiseSamples | None
+    figures: NoiseFigures | None
+    warnings: tuple[Warning_, ...] = ()
+    reason: str = ""
+
+
+def listen(here: Machine, seconds: float, observer: Observer) -> Noise:
+    """Measure the machine's noise for `seconds` and judge it."""
+    try:
+        samples = measure_noise(seconds, observer)
+        figures = judge_noise(samples)
+    except (WorkerFailure, ValueError) as failure:
+        return Noise(None, None, reason=f"the noise could not be measured: {failure}")
+    found = (*doubt_noise.doubts(figures, samples.clock), *doubts_of_run(samples.pressure, here))
+    return Noise(samples, figures, found)
+
+
+def with_noise(found: Checkup, noise: Noise) -> Checkup:
+    """The checkup with its noise; advice that both have is kept once, with the figures of the longer watch."""
+    longer = {warning.code for warning in noise.warnings}
+    kept = tuple(warning for warning in found.warnings if warning.code not in longer)
+    return replace(found, noise=noise, warnings=(*kept, *noise.warnings))
 
 
 def check(command: Sequence[str], watch_s: float) -> Checkup:
@@ -117,7 +152,16 @@ def to_json(found: Checkup) -> str:
         "environment": found.environment.model_dump(mode="json"),
         "engines": [asdict(engine) for engine in found.engines],
         "pressure": asdict(found.pressure) | shares,
+        "noise": None if found.noise is None else _noise_document(found.noise),
         "warnings": [warning.model_dump(mode="json") for warning in found.warnings],
         "exit_code": int(exit_code(found)),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _noise_document(noise: Noise) -> dict[str, object]:
+    return {
+        "reason": noise.reason,
+        "figures": None if noise.figures is None else asdict(noise.figures),
+        "samples": None if noise.samples is None else asdict(noise.samples),
+    }

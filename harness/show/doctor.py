@@ -11,6 +11,7 @@ from rich.text import Text
 
 from harness.environment.pressure import PressureDelta
 from harness.records import Environment, Machine, Warning_
+from harness.show.noise import noise_answer, noise_rows
 
 if TYPE_CHECKING:
     from harness.checkup import Checkup
@@ -28,7 +29,14 @@ def print_checkup(found: Checkup, console: Console) -> None:
     _print_section("Software", software_rows(found.environment), console)
     _print_section("Engines", engine_rows(found.engines), console)
     _print_section(f"Last {found.pressure.wall_s:.1f} s", pressure_rows(found.pressure), console)
+    if found.noise is not None:
+        seconds = found.noise.samples.seconds if found.noise.samples else 0.0
+        title = f"Noise (measured for {seconds:.0f} s)" if seconds else "Noise"
+        _print_section(title, noise_rows(found.noise), console)
     _print_warnings(found.warnings, console)
+    if found.noise is not None:
+        console.print()
+        console.print(Text(noise_answer(found.noise), style="bold"), soft_wrap=not console.is_terminal)
 
 
 def machine_rows(machine: Machine) -> Rows:
@@ -98,13 +106,19 @@ def engine_rows(engines: Sequence[EngineStatus]) -> Rows:
 
 def pressure_rows(pressure: PressureDelta) -> Rows:
     """What happened on the machine while nothing of ours ran."""
-    throttled = pressure.throttled_count
+    throttled, heat = pressure.throttled_count, pressure.tempo.temperature_c
     return [
         ("other processes", _share(pressure.competing_share)),
         ("stolen by hypervisor", _share(pressure.steal_share)),
         ("throttled by container", UNREADABLE if throttled is None else f"{throttled} times"),
         ("swapped", UNREADABLE if pressure.swap_pages is None else f"{pressure.swap_pages} pages"),
         ("heat", UNREADABLE if pressure.thermal_events is None else f"{pressure.thermal_events} events"),
+        ("frequency", _frequency(pressure)),
+        ("temperature", UNREADABLE if heat is None else f"{heat:.0f} °C"),
+        ("clock source", _told(pressure.setting.clocksource)),
+        ("boost", _on(pressure.setting.boost)),
+        ("huge pages", _told(pressure.setting.huge_pages)),
+        ("memory nodes", _told(pressure.setting.numa_nodes)),
         ("load average", UNREADABLE if pressure.load_1m is None else f"{pressure.load_1m:.2f}"),
         (
             "memory available",
@@ -144,6 +158,16 @@ def _print_warnings(warnings: Sequence[Warning_], console: Console) -> None:
 
 def _told(value: object | None) -> str:
     return UNREADABLE if value is None else str(value)
+
+
+def _on(switch: bool | None) -> str:
+    return UNREADABLE if switch is None else "on" if switch else "off"
+
+
+def _frequency(pressure: PressureDelta) -> str:
+    """At the beginning and at the end, which is enough for a second."""
+    mhz = pressure.tempo.frequencies_mhz
+    return f"{mhz[0] / 1000:.2f} to {mhz[-1] / 1000:.2f} GHz" if mhz else UNREADABLE
 
 
 def _share(share: float | None) -> str:

@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.checkup import Checkup, advise, exit_code, to_json, usable
+from harness.checkup import Checkup, Noise, advise, exit_code, listen, to_json, usable, with_noise
 from harness.engine_status import EngineStatus
 from harness.environment.pressure import PressureDelta
 from harness.environment.setting import Setting
 from harness.environment.tempo import TempoDelta
 from harness.errors import ExitCode
+from harness.records import Warning_
+from harness.run.observer import Silent
+from harness.run.worker import WorkerFailure
 from harness.show.doctor import (
     UNREADABLE,
     engine_rows,
@@ -206,3 +209,47 @@ def test_an_engine_without_a_reason_is_not_passed_over() -> None:
     assert engine_rows([replace(MISSING, reason="", install="")]) == [
         ("ort", "not available: no reason told")
     ]
+
+
+def test_noise_is_measured_told_and_written(tmp_path: Path) -> None:
+    done = doctor("--noise", "--noise-time", "5s", "--json", "doctor.json", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "\nNoise (measured for " in done.stdout
+    assert "This machine can resolve ±" in done.stdout
+    assert "watching the clock" in done.stderr
+    noise = json.loads((tmp_path / "doctor.json").read_text())["noise"]
+    assert noise["figures"]["usual"]["plan"]["budget_s"] == 50.0
+    assert noise["figures"]["usual"]["share"] > 0
+    assert len(noise["samples"]["trials"]) >= 3
+    assert noise["samples"]["trials"][0]["blocks"][0]["samples_ns"]
+    assert noise["samples"]["pressure"]["wall_s"] > 2
+
+
+def test_noise_without_enough_time_is_refused(tmp_path: Path) -> None:
+    done = doctor("--noise", "--noise-time", "2s", folder=tmp_path)
+    assert done.returncode == 2
+    assert "--noise-time 2s" in done.stderr
+    assert done.stdout == ""
+
+
+def test_without_noise_there_is_none(tmp_path: Path) -> None:
+    assert json.loads(to_json(checkup(HERE)))["noise"] is None
+
+
+def test_noise_that_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise WorkerFailure("failed", "start", "OSError", "no worker process can be started: too many")
+
+    monkeypatch.setattr("harness.checkup.measure_noise", refuse)
+    noise = listen(make_machine(), 5.0, Silent())
+    found = with_noise(checkup(HERE), noise)
+    assert "no worker process can be started" in printed(found, terminal=False)
+    assert json.loads(to_json(found))["noise"]["figures"] is None
+
+
+def test_advice_of_the_longer_watch_replaces_that_of_the_second() -> None:
+    short = Warning_(code="competing_load", message="10 %")
+    kept = Warning_(code="governor", message="powersave")
+    long = Warning_(code="competing_load", message="12 %")
+    found = with_noise(replace(checkup(HERE), warnings=(short, kept)), Noise(None, None, (long,), "x"))
+    assert found.warnings == (kept, long)
