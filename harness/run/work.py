@@ -23,8 +23,8 @@ class NoWorkError(Exception):
 def count_work(source: ModelSource, batch: int, dims: Mapping[str, int]) -> Work:
     """Operations and bytes of one call at `batch` and `dims`, counted from the ONNX file of `source`.
 
-    Raises InputError for a dimension without a size or one that the model does not have, and NoWorkError where the model has no ONNX file, where
-    onnx is missing, or where the graph cannot be walked.
+    Raises InputError for a dimension without a size or one that the model does not have, and NoWorkError where the
+    model has no ONNX file, where onnx is missing, or where the graph cannot be walked.
     """
     from suites.work import REVISION
 
