@@ -16,11 +16,13 @@ from results.packing import SAMPLES_LAYOUT, DamagedError, pack_samples, unpack_s
 
 Row = dict[str, Any]
 
+SAMPLES = {"samples_ns": True, "window": {"ends_ns": True}}
+
 # Kept in tables of their own: raw samples by trial, machine and environment once for all results.
 APART = {
     "machine": True,
     "environment": True,
-    "trials": {"__all__": {"warmup_ns": True, "rounds": {"__all__": {"samples_ns": True}}}},
+    "trials": {"__all__": {"warmup_ns": True, "rounds": {"__all__": SAMPLES}}},
 }
 
 
@@ -89,7 +91,7 @@ def result_row(result: Result, machine_hash: str, environment_hash: str) -> Row:
 
 
 def sample_rows(result: Result) -> list[Row]:
-    """One row of `samples` a trial: its warm-up, then the samples of each round.
+    """One row of `samples` a trial: its warm-up, the samples of each round, and of a closed loop the ends of each.
 
     Raises OverflowError for a time outside 64 bits.
     """
@@ -98,7 +100,13 @@ def sample_rows(result: Result) -> list[Row]:
             "result_id": result.id,
             "trial": place,
             "layout": SAMPLES_LAYOUT,
-            "data": pack_samples([trial.warmup_ns, *(block.samples_ns for block in trial.rounds)]),
+            "data": pack_samples(
+                [
+                    trial.warmup_ns,
+                    *(block.samples_ns for block in trial.rounds),
+                    *(block.window.ends_ns for block in trial.rounds if block.window is not None),
+                ]
+            ),
         }
         for place, trial in enumerate(result.trials)
     ]
@@ -122,11 +130,15 @@ def result_of(
     complete = []
     for trial, (_, layout, data) in zip(trials, packed, strict=True):
         warmup, *blocks = unpack_samples(data, layout)
-        if len(blocks) != len(trial["rounds"]):
+        loops = [block["window"] for block in trial["rounds"] if block.get("window")]
+        ends = blocks[len(trial["rounds"]) :]
+        if len(blocks) != len(trial["rounds"]) + len(loops):
             raise DamagedError(f"samples of {len(blocks)} of {len(trial['rounds'])} rounds are there")
         rounds = [
-            {**block, "samples_ns": values} for block, values in zip(trial["rounds"], blocks, strict=True)
+            {**block, "samples_ns": values} for block, values in zip(trial["rounds"], blocks, strict=False)
         ]
+        for window, values in zip(loops, ends, strict=True):
+            window["ends_ns"] = values
         complete.append({**trial, "warmup_ns": warmup, "rounds": rounds})
     whole = {**record, "machine": machine, "environment": environment, "trials": complete}
     return Result.model_validate(whole)

@@ -25,7 +25,8 @@ def latest_group(
 ) -> list[Result]:
     """Results of the newest group that has all of `contenders`; see Store.latest_group."""
     wanted = list(dict.fromkeys(contenders))
-    conditions = matching(model, batch, threads, machine_id)
+    # Points of a closed loop answer another question: what is compared is one call after the other.
+    conditions = [*matching(model, batch, threads, machine_id), RESULTS.c.scenario != "closed_loop"]
     if measured_only:
         conditions.append(RESULTS.c.status == "measured")
     query = (
