@@ -64,6 +64,23 @@ def memory_limit(sources: Sources, physical: int | None) -> int | None:
     return min(known) if known else None
 
 
+def memory_left(sources: Sources) -> int | None:
+    """Bytes that the cgroup, and those above it, still grant; None without a limit.
+
+    Pages of files that nobody used lately count as free: the kernel drops them before it refuses memory.
+    """
+    left = [
+        _left(sources, folder, "memory.max", "memory.current", "inactive_file")
+        for folder in cgroup_folders(sources, "")
+    ]
+    left += [
+        _left(sources, folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        for folder in cgroup_folders(sources, "memory")
+    ]
+    known = [size for size in left if size is not None]
+    return min(known) if known else None
+
+
 def cgroup_folders(sources: Sources, controller: str) -> list[str]:
     """Folders of this process's cgroup and of those above it, innermost first; "" asks for version 2.
 
@@ -83,6 +100,14 @@ def cgroup_folders(sources: Sources, controller: str) -> list[str]:
         if sources.exists(mount if controller else f"{mount}/cgroup.controllers"):
             return [f"{mount}{part}" for part in _upwards(path) if sources.exists(f"{mount}{part}")]
     return []
+
+
+def _left(sources: Sources, folder: str, limit: str, usage: str, files: str) -> int | None:
+    granted, used = sources.integer(f"{folder}/{limit}"), sources.integer(f"{folder}/{usage}")
+    if granted is None or used is None or granted >= 1 << 60:
+        return None
+    droppable = key_values(sources.text(f"{folder}/memory.stat"), " ").get(files, "")
+    return max(0, granted - used + (int(droppable) if droppable.isdecimal() else 0))
 
 
 def _upwards(path: str) -> list[str]:

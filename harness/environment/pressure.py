@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from harness.environment.limits import affinity, cgroup_folders, online_cpus
+from harness.environment.limits import affinity, cgroup_folders, memory_left, online_cpus
 from harness.environment.setting import Setting, read_setting
 from harness.environment.sources import Sources, key_values
 from harness.environment.tempo import Tempo, TempoDelta, TempoReader, tempo_between, tempo_total
@@ -50,7 +50,7 @@ class Pressure:
     """Pages since boot."""
     swapped_out: int | None = None
     memory_available: int | None = None
-    """Bytes."""
+    """Bytes, to the machine or within the container's limit."""
     waiting_s: float | None = None
     """Time in which some task waited for a CPU (PSI, `some`)."""
     thermal_events: int | None = None
@@ -200,7 +200,7 @@ class _Reader:
             throttled_s=throttled_s,
             swapped_in=_integer(swap.get("pswpin")),
             swapped_out=_integer(swap.get("pswpout")),
-            memory_available=_kib(key_values(sources.text("proc/meminfo"), ":").get("MemAvailable")),
+            memory_available=self._memory_available(),
             waiting_s=_waiting(sources.text("proc/pressure/cpu") or ""),
             thermal_events=_count(_sum(sources.integer(path) for path in self._thermal)),
             tempo=self._tempo.read(),
@@ -220,6 +220,12 @@ class _Reader:
         if not times or any(len(row) <= max(columns) for row in times):
             return None
         return sum(row[column] for row in times for column in columns) * self._tick_s
+
+    def _memory_available(self) -> int | None:
+        """Of the machine or of the container's limit, whichever is less."""
+        machine = _kib(key_values(self._sources.text("proc/meminfo"), ":").get("MemAvailable"))
+        known = [size for size in (machine, memory_left(self._sources)) if size is not None]
+        return min(known, default=None)
 
     def _throttled(self) -> tuple[int | None, float | None]:
         """Every level of the hierarchy counts its own quota only, so the levels add up."""

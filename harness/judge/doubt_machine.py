@@ -64,15 +64,16 @@ def _of_delta(delta: PressureDelta, machine: Machine) -> Iterator[Warning_]:
             consequence="The engine's speed is that of a hot processor, and changes with the room.",
             advice="Improve cooling, pause between runs, or lower the power limit so that the clock stays constant.",
         )
-    if delta.memory_available is not None and machine.memory > 0:
-        share = delta.memory_available / machine.memory
+    memory = min(machine.memory, machine.container_memory_limit or machine.memory)
+    if delta.memory_available is not None and memory > 0:
+        share = delta.memory_available / memory
         if share < MEMORY_SHARE:
             yield Warning_(
                 code="memory_short",
                 message=f"Only {share:.1%} of the memory is available.",
                 figure=share,
                 consequence="The kernel drops file caches and may swap, or kill an engine.",
-                advice="Free memory or use a smaller batch.",
+                advice="Free memory, use a smaller batch, or raise the container's memory limit.",
             )
 
 

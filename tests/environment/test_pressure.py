@@ -84,6 +84,37 @@ def test_throttling_v1(tmp_path: Path) -> None:
     assert (found.throttled_count, found.throttled_s) == (2, pytest.approx(0.3))
 
 
+@pytest.mark.parametrize(
+    ("machine", "files", "expected"),
+    [
+        # Of 4 GiB 3 are used, of which half a GiB are pages of files that may be dropped.
+        (
+            "container_v2",
+            {
+                "sys/fs/cgroup/memory.current": str(3 * 2**30),
+                "sys/fs/cgroup/memory.stat": f"inactive_file {2**29}\n",
+            },
+            2**30 + 2**29,
+        ),
+        ("container_v2", {"sys/fs/cgroup/memory.current": str(5 * 2**30)}, 0),
+        ("container_v2", {}, 60000000 * 1024),
+        (
+            "container_v1",
+            {
+                "sys/fs/cgroup/memory/memory.usage_in_bytes": str(2**30),
+                "sys/fs/cgroup/memory/memory.stat": f"inactive_file 5\ntotal_inactive_file {2**20}\n",
+            },
+            2**30 + 2**20,
+        ),
+        ("unlimited_v1", {"sys/fs/cgroup/memory/memory.usage_in_bytes": "5"}, 60000000 * 1024),
+    ],
+)
+def test_memory_is_that_of_the_container(
+    machine: str, files: dict[str, str], expected: int, tmp_path: Path
+) -> None:
+    assert snapshot(lay_out(MACHINES[machine] | files, tmp_path)).memory_available == expected
+
+
 def test_throttling_adds_up_over_the_hierarchy(tmp_path: Path) -> None:
     stat = "nr_periods 9\nnr_throttled {}\nthrottled_usec {}\n"
     folder = "sys/fs/cgroup/user.slice"

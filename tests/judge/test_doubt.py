@@ -63,6 +63,7 @@ RUN_DOUBTS: list[tuple[str, dict[str, Any], dict[str, Any], float | None]] = [
     ("swapping", {"swap_pages": 256}, {}, 256.0),
     ("thermal_throttling", {"thermal_events": 1}, {}, 1.0),
     ("memory_short", {"memory_available": 2**28}, {}, 0.03125),
+    ("memory_short", {"memory_available": 2**28}, {"container_memory_limit": 6 * 2**30}, 1 / 24),
     ("governor", {}, {"governor": "powersave"}, None),
     ("governor", {}, {"governor": "ondemand, performance"}, None),
     ("virtual_machine", {"steal_s": 0.0, "steal_ever_s": 0.0}, {"virtualisation": "kvm"}, 0.0),
