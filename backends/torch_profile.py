@@ -1,8 +1,8 @@
 """torch's own profiler over the model's exported graph, so that every operator stands under a name.
 
-Eager mode has no graph. The module is exported (`torch.export`), and its graph is run node by node by torch's
-interpreter: the same operators with the same arguments as in eager mode, each inside a named range. The ONNX exporter
-tells which of its tensors every node became.
+Eager mode has no graph. The module is exported (`torch.export`), and the code that torch makes of the graph is run: the
+same operators with the same arguments as in eager mode, each inside a named range. The ONNX exporter tells which of its
+tensors every node became.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -21,6 +22,9 @@ WARM_CALLS = 3
 TRACE = "torch.trace.json"
 CALL = "harness:call"
 _NODE = "harness:node:"
+_OPERATOR = "harness_operator"
+_NUMBERED = re.compile(r"val_\d+")
+_LARGEST = re.compile(r"^\s*(\w+) = Dim\('\w+'.*\bmax=(\d+)", re.MULTILINE)
 _OVERHEAD = (
     "Operators run one by one from the exported graph under torch's profiler, which adds some microseconds to each;"
     " Python between operators is in the whole call but in no layer."
@@ -38,7 +42,7 @@ def profile(
     with torch.inference_mode(False):
         program = export(module, examples, asked, torch)
         tensors, note = onnx_tensors(program, examples, asked, torch)
-        graph = _without_guards(program.module())
+        graph = _with_ranges(program.module(), torch)
     cuda = any(tensor.is_cuda for tensor in arguments)
     profiler = run(graph, arguments, cuda, asked, torch)
     return read(profiler, graph, cuda, tensors, asked, note)
@@ -49,18 +53,28 @@ def export(module: Any, examples: Sequence[Any], asked: ProfileRequest, torch: A
 
     Raises UnsupportedError for a module whose control flow depends on values.
     """
-    dims: dict[str, Any] = {}
-    shapes = tuple(
-        {
-            axis: dims.setdefault(dim, torch.export.Dim(dim))
-            for axis, dim in enumerate(spec.shape)
-            if isinstance(dim, str) and dim.isidentifier()
-        }
-        for spec in asked.source.inputs
-    )
+
+    def shapes(most: Mapping[str, int]) -> tuple[dict[int, Any], ...]:
+        dims: dict[str, Any] = {}
+        return tuple(
+            {
+                axis: dims.setdefault(dim, torch.export.Dim(dim, max=most.get(dim)))
+                for axis, dim in enumerate(spec.shape)
+                if isinstance(dim, str) and dim.isidentifier()
+            }
+            for spec in asked.source.inputs
+        )
+
     try:
         with _quiet():
-            return torch.export.export(module, tuple(examples), dynamic_shapes=shapes)
+            try:
+                return torch.export.export(module, tuple(examples), dynamic_shapes=shapes({}))
+            except torch._dynamo.exc.UserError as error:
+                # Only the module knows the largest size of a dimension; torch's message tells it.
+                most = {name: int(size) for name, size in _LARGEST.findall(str(error))}
+                if not most:
+                    raise
+                return torch.export.export(module, tuple(examples), dynamic_shapes=shapes(most))
     except Exception as error:
         first = str(error).strip().partition("\n")[0]
         raise UnsupportedError(
@@ -81,7 +95,9 @@ def onnx_tensors(
         import onnxscript  # noqa: F401 - the exporter needs it
     except ImportError as error:
         return {}, f"layers are not traced back to ONNX tensors: {error}"
-    graph = onnx.load_model(str(path), format="protobuf", load_external_data=False).graph
+    model = onnx.load_model(str(path), format="protobuf", load_external_data=False)
+    graph = model.graph
+    opset = next((entry.version for entry in model.opset_import if not entry.domain), None)
     known = {name for node in graph.node for name in node.output}
     outputs = [value.name for value in graph.output]
     try:
@@ -91,12 +107,21 @@ def onnx_tensors(
                 tuple(examples),
                 input_names=[spec.name for spec in asked.source.inputs],
                 output_names=outputs,
+                opset_version=opset,
                 dynamo=True,
                 verbose=False,
-            ).exported_program
+            )
     except Exception as error:  # noqa: BLE001 - the profile is there without it, and says so
         return {}, f"layers are not traced back: torch's ONNX exporter failed: {type(error).__name__}"
-    return made_by(exported.graph.nodes, known, outputs), ""
+    # Names alone prove nothing: another exporter's "relu" may be another tensor. What the exporter numbers itself, on
+    # the way to a tensor of torch's graph, depends on the sizes of its examples.
+    made = {value.name for node in exported.model.graph for value in node.outputs}
+    known = {name for name in known if not _NUMBERED.fullmatch(name)}
+    if {name for name in made if not _NUMBERED.fullmatch(name)} != known:
+        return {}, (
+            f"layers are not traced back: {path.name} is not what this version of torch exports from the module"
+        )
+    return made_by(exported.exported_program.graph.nodes, known, outputs), ""
 
 
 def made_by(nodes: Any, known: set[str], outputs: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -135,33 +160,39 @@ def _origins(node: Any) -> Iterator[str]:
         yield last.name
 
 
-def _without_guards(graph: Any) -> Any:
-    """The graph module without the checks that export adds for callers with other shapes; eager mode has none."""
+def _with_ranges(graph: Any, torch: Any) -> Any:
+    """The graph module with every operator inside a range, and the operators' own names by node.
+
+    The checks that export adds for callers with other shapes go: eager mode has none.
+    """
     for node in list(graph.graph.nodes):
         if node.op == "call_module" and node.target == "_guards_fn":
             graph.graph.erase_node(node)
+        elif node.op == "call_function":
+            node.meta[_OPERATOR] = str(node.target)
+            node.target = _ranged(node.target, _NODE + node.name, torch.profiler.record_function)
     graph.recompile()
     return graph
+
+
+def _ranged(function: Any, name: str, record_function: Any) -> Any:
+    def ranged(*arguments: Any, **named: Any) -> Any:
+        with record_function(name):
+            return function(*arguments, **named)
+
+    return ranged
 
 
 def run(graph: Any, arguments: Sequence[Any], cuda: bool, asked: ProfileRequest, torch: Any) -> Any:
     """Run the graph under the profiler; returns the profiler."""
 
-    class Named(torch.fx.Interpreter):  # type: ignore[misc]
-        def run_node(self, node: Any) -> Any:
-            if node.op != "call_function":
-                return super().run_node(node)
-            with torch.profiler.record_function(_NODE + node.name):
-                return super().run_node(node)
-
-    interpreter = Named(graph)
     activities = [torch.profiler.ProfilerActivity.CPU]
     if cuda:
         activities.append(torch.profiler.ProfilerActivity.CUDA)
 
     def call() -> None:
         with torch.profiler.record_function(CALL):
-            interpreter.run(*arguments)
+            graph(*arguments)
             if cuda:
                 torch.cuda.synchronize()
 
@@ -207,7 +238,7 @@ def read(
     layers = tuple(
         ProfiledLayer(
             name=node.name,
-            operator=str(node.target),
+            operator=node.meta[_OPERATOR],
             kernel=max(kernels[node.name], key=kernels[node.name].__getitem__, default=""),
             precision=_dtype(node),
             calls=runs[node.name],

@@ -45,15 +45,20 @@ def render_report(document: ComparisonDocument) -> str:
     Raises UsageError when the packages of the extra `report` are not installed.
     """
     require_report_packages()
-    from dashboards import bundle
     from dashboards.page import build_page
 
-    page = build_page(document)
+    return render_page("report.html", build_page(document))
+
+
+def render_page(template: str, page: Any) -> str:
+    """A template with its `page`, the style, the scripts and the policy put in: one HTML file."""
+    from dashboards import bundle
+
     style = _template_text("report.css")
     scripts = (bundle.vega_script(), _template_text("charts.js"))
     return (
         _environment()
-        .get_template("report.html")
+        .get_template(template)
         .render(
             page=page,
             style=style,

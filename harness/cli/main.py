@@ -12,12 +12,16 @@ from harness import __version__
 
 COMMANDS = {
     "compare": ("harness.cli.compare", "Compare engines on one model: speed with intervals, and parity."),
+    "throughput": ("harness.cli.throughput", "Find how much engines serve under load: the whole curve."),
     "run": ("harness.cli.run", "Run a suite: a matrix of models, contenders and variants, with gates."),
     "profile": ("harness.cli.profile", "Profile engines by layer: operators, kernels, times, side by side."),
     "history": ("harness.cli.history", "Show a series of stored results, or the newest runs."),
     "report": ("harness.cli.report", "Show a stored comparison again, or write it as an HTML page."),
     "list": ("harness.cli.list", "List backends, models, suites or scenarios."),
-    "roofline": ("harness.cli.roofline", "Measure what this machine can do at best, and how fast a model could be."),
+    "roofline": (
+        "harness.cli.roofline",
+        "Measure what this machine can do at best, and how fast a model could be.",
+    ),
     "doctor": ("harness.cli.doctor", "Check engines, machine and what may disturb a measurement."),
 }
 
