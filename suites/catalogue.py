@@ -70,6 +70,7 @@ _MODELS = (
         revision=1,
         parameters=25_557_032,
         macs=4_089_184_256,
+        pipeline="classify",
     ),
     BuiltinModel(
         name="mobilenetv2",
@@ -82,6 +83,7 @@ _MODELS = (
         revision=1,
         parameters=3_504_872,
         macs=300_774_272,
+        pipeline="classify",
     ),
     BuiltinModel(
         name="bert-base",
@@ -97,6 +99,7 @@ _MODELS = (
         value_range={"input_ids": (0, 30522), "attention_mask": (0, 2), "token_type_ids": (0, 2)},
         dims={"sequence": 128},
         limits={"sequence": 512},
+        pipeline="embed",
     ),
     BuiltinModel(
         name="tiny-cnn",
@@ -109,6 +112,7 @@ _MODELS = (
         revision=1,
         parameters=79_962,
         macs=3_459_584,
+        pipeline="classify",
     ),
     BuiltinModel(
         name="tiny-encoder",
@@ -124,6 +128,7 @@ _MODELS = (
         value_range={"input_ids": (0, 2048), "attention_mask": (0, 2), "token_type_ids": (0, 2)},
         dims={"sequence": 32},
         limits={"sequence": 128},
+        pipeline="embed",
     ),
     BuiltinModel(
         name="tiny-detector",
@@ -136,6 +141,7 @@ _MODELS = (
         revision=1,
         parameters=252_696,
         macs=148_928_000,
+        pipeline="detect",
     ),
 )
 
