@@ -11,14 +11,17 @@ from harness.environment.pressure import PressureDelta
 from harness.judge.doubt import doubts_of_run
 from harness.records import Machine, Warning_
 
-FINALISTS = 3
-WITHIN = 0.3
+FINALISTS = 4
+WITHIN = 0.4
 """A way that reached less than this share below the best at the first try is not tried again."""
 
 MIN_ROUNDS = 6
 PATIENCE = 4
 GAIN = 0.005
-"""Rounds end when the last `PATIENCE` of them raised the best by less than this share."""
+"""Rounds end when the last `PATIENCE` of them raised the best by less than this share ..."""
+CONFIRMED = 3
+CLOSE = 0.02
+"""... and `CONFIRMED` rounds came this close to the best: a best that was seen once may be far below the ceiling."""
 
 RESTLESS_CANARY = 0.10
 RESTLESS_SPREAD = 0.10
@@ -40,11 +43,12 @@ def finalists(rates: Mapping[str, float]) -> list[str]:
 
 
 def is_settled(rounds: Sequence[float]) -> bool:
-    """Whether further rounds gave no more: `rounds` holds the best rate of each."""
+    """Whether further rounds would hardly give more: `rounds` holds the best rate of each."""
     if len(rounds) < MIN_ROUNDS:
         return False
-    before = max(rounds[:-PATIENCE])
-    return max(rounds[-PATIENCE:]) <= before * (1 + GAIN)
+    before, best = max(rounds[:-PATIENCE]), max(rounds)
+    confirmed = sum(rate >= (1 - CLOSE) * best for rate in rounds) >= CONFIRMED
+    return confirmed and best <= before * (1 + GAIN)
 
 
 def doubts(
@@ -65,7 +69,7 @@ def doubts(
         found.append(
             Warning_(
                 code="ceiling_unsettled",
-                message="The best rate was still rising when the time for it was over.",
+                message="The best rate had not been confirmed by further rounds when the time for it was over.",
                 consequence=HIGHER,
                 advice=AGAIN,
             )

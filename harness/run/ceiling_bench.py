@@ -25,9 +25,9 @@ from harness.work_records import Ceiling, Tried
 DEADLINE_S = 60.0
 TRY_S = 0.1
 BLOCK_S = 0.08
-MAX_ROUNDS = 20
-BUDGET_S = 4.0
-"""Seconds of rounds, after which a rate that still rises is called unsettled."""
+MAX_ROUNDS = 30
+BUDGET_S = 6.0
+"""Seconds of rounds, after which a rate that was not confirmed is called unsettled."""
 _HOPELESS = 0.3
 """A library below this share of the best on one size is not tried on the next, which is larger."""
 

@@ -24,8 +24,8 @@ def test_the_fastest_call_gives_the_rate() -> None:
     ("rates", "expected"),
     [
         ({"a": 10.0}, ["a"]),
-        ({"a": 6.9, "b": 10.0, "c": 7.1}, ["b", "c"]),
-        ({"a": 9.0, "b": 10.0, "c": 9.5, "d": 9.9}, ["b", "d", "c"]),
+        ({"a": 5.9, "b": 10.0, "c": 6.1}, ["b", "c"]),
+        ({"a": 9.0, "b": 10.0, "c": 9.5, "d": 9.9, "e": 8.0}, ["b", "d", "c", "a"]),
     ],
 )
 def test_finalists(rates: dict[str, float], expected: list[str]) -> None:
@@ -37,10 +37,11 @@ def test_finalists(rates: dict[str, float], expected: list[str]) -> None:
     [
         ([10.0] * (MIN_ROUNDS - 1), False),
         ([10.0] * MIN_ROUNDS, True),
-        ([10.0, 10.0, 9.0, 8.0, 9.5, 7.0], True),
+        ([10.0, 10.0, 9.0, 8.0, 9.9, 7.0], True),
+        ([10.0, 10.0, 9.0, 8.0, 9.5, 7.0], False),
         ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], False),
-        ([9.0, 10.0, 9.0, 9.0, 9.0, 10.04], True),
-        ([9.0, 10.0, 9.0, 9.0, 9.0, 10.06], False),
+        ([10.0, 10.0, 9.0, 9.0, 9.0, 10.04], True),
+        ([10.0, 10.0, 9.0, 9.0, 9.0, 10.06], False),
     ],
 )
 def test_settled(rounds: list[float], settled: bool) -> None:

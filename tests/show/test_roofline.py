@@ -93,7 +93,7 @@ def test_doubts_and_what_is_missing_are_told() -> None:
 
     doubted = doubts(settled=False, spread=0.5, canary_spread=0.0, pressure=None, machine=make_machine())
     text = printed(ceilings(memory=ceiling("", warnings=doubted), missing={"tf32": "no library [b]"}))
-    assert "memory: The best rate was still rising" in text
+    assert "memory: The best rate had not been confirmed" in text
     assert "50%" in text
     assert text.count("--fresh") == 1
     assert "tf32: n/a, no library [b]" in text
