@@ -6,11 +6,25 @@ where the raw samples are. Times are integers in nanoseconds unless a name ends 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
-from uuid import uuid4
+from datetime import datetime
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import Field
+
+from harness.machine_records import Environment as Environment
+from harness.machine_records import Gpu as Gpu
+from harness.machine_records import Machine as Machine
+from harness.pass_records import ResourcePass as ResourcePass
+from harness.pass_records import StageName as StageName
+from harness.pass_records import StagePass as StagePass
+from harness.pass_records import StageTimes as StageTimes
+from harness.pass_records import TransferTimes as TransferTimes
+from harness.record_base import PossiblyInfinite as PossiblyInfinite
+from harness.record_base import Record as Record
+from harness.record_base import Warning_ as Warning_
+from harness.record_base import new_id as new_id
+from harness.record_base import now as now
+from harness.work_records import Ceilings, Work
 
 SCHEMA_VERSION = 1
 
@@ -26,27 +40,6 @@ Status = Literal[
 ]
 
 ParityStatus = Literal["pass", "fail", "unknown"]
-
-PossiblyInfinite = Annotated[
-    float, WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": ["Infinity", "-Infinity", "NaN"]}]})
-]
-"""A float that JSON has no number for when it is infinite; it is written as a string then."""
-
-
-def new_id() -> str:
-    """A fresh random identifier (32 hexadecimal digits)."""
-    return uuid4().hex
-
-
-def now() -> datetime:
-    """The current time, UTC."""
-    return datetime.now(UTC)
-
-
-class Record(BaseModel):
-    """Base of all records: frozen, and unknown keys are an error rather than silently dropped."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Tensor(Record):
@@ -167,72 +160,6 @@ class Round(Record):
     window: Window | None = Field(None, description="of a closed loop")
 
 
-StageName = Literal["preprocess", "upload", "infer", "download", "postprocess"]
-TransferPath = Literal["zero_copy", "copy", "pinned", "pageable"]
-
-
-class StageTimes(Record):
-    """One stage of the split calls of a stage pass; either samples or the reason why there are none."""
-
-    stage: StageName
-    samples_ns: tuple[int, ...] = Field(
-        (), description="on the host, the device waited for; one value a call"
-    )
-    device_ns: tuple[int, ...] = Field((), description="by the device's own events, in calls of their own")
-    path: str = Field("", description="how an upload or download was done: zero_copy, copy, pinned, pageable")
-    implementation: str = Field("", description="what did the pre- or post-processing, with version")
-    reason: str = ""
-
-
-class TransferTimes(Record):
-    """One way of bringing inputs in or outputs out, timed alone."""
-
-    direction: Literal["upload", "download"]
-    path: TransferPath
-    bytes: int = Field(description="carried by one transfer; by zero_copy they are handed over, not moved")
-    calls_per_sample: int = 1
-    samples_ns: tuple[int, ...] = ()
-    device_ns: tuple[int, ...] = Field((), description="of single transfers, by the device's own events")
-    reason: str = ""
-
-
-class StagePass(Record):
-    """A pass of its own in a trial: whole calls, and calls with a clock between their stages, in turn."""
-
-    pipeline: str = Field("", description="name of the pre- and post-processing, empty without any")
-    items: tuple[str, ...] = Field((), description="files that were fed in, in turn")
-    end_to_end_ns: tuple[int, ...] = Field(
-        (), description="whole calls: all stages, no clock in between, nothing waited for but the answer"
-    )
-    stages: tuple[StageTimes, ...] = ()
-    transfers: tuple[TransferTimes, ...] = ()
-    problems: tuple[str, ...] = Field((), description="items that were left out, and why")
-
-
-class ResourcePass(Record):
-    """A pass of its own in a trial: what calls cost beside time. None: could not be read, `reasons` says why."""
-
-    calls: int = Field(description="calls in which CPU time, switches and energy were counted")
-    wall_ns: int
-    user_s: float
-    system_s: float
-    voluntary_switches: int
-    involuntary_switches: int
-    minor_faults: int
-    major_faults: int
-    memory_steady: int | None = Field(None, description="proportional set size while frozen after warm-up")
-    memory_steady_kind: str = Field("", description="pss, or rss where the system tells no proportional size")
-    memory_busy: int | None = Field(None, description="largest proportional set size seen while calls ran")
-    device_memory: int | None = Field(None, description="bytes of this process on all GPUs")
-    joules: dict[str, float] = Field(
-        default_factory=dict,
-        description="domain -> gross energy of the counted calls, everything that ran included",
-    )
-    reasons: dict[str, str] = Field(
-        default_factory=dict, description="figure -> why it is missing or how it was read"
-    )
-
-
 class Trial(Record):
     """One life of a worker process."""
 
@@ -312,63 +239,6 @@ class Parity(Record):
     outputs: tuple[OutputParity, ...] = ()
 
 
-class Warning_(Record):
-    """A doubt about the measurement: the figure, its consequence, and what to do."""
-
-    code: str
-    message: str
-    figure: float | None = None
-    consequence: str = ""
-    advice: str = ""
-
-
-class Gpu(Record):
-    """One GPU as its driver describes it."""
-
-    name: str
-    memory: int | None = None
-    driver: str = ""
-
-
-class Machine(Record):
-    """Fingerprint of the machine. `id` is stable while the hardware and its limits stay the same."""
-
-    id: str
-    hostname: str
-    system: str
-    kernel: str
-    cpu: str
-    architecture: str
-    cores_physical: int | None
-    cores_logical: int | None
-    cores_usable: int
-    cpu_flags: tuple[str, ...] = ()
-    caches: dict[str, str] = Field(default_factory=dict)
-    memory: int
-    frequency_mhz: float | None = None
-    governor: str | None = None
-    microcode: str | None = None
-    virtualisation: str | None = None
-    container_cpu_limit: float | None = None
-    container_memory_limit: int | None = None
-    gpus: tuple[Gpu, ...] = ()
-
-
-class Environment(Record):
-    """Software around the measurement."""
-
-    python: str
-    harness: str
-    packages: dict[str, str]
-    commit: str | None = Field(None, description="commit of the working directory's repository")
-    branch: str | None = None
-    dirty: bool | None = None
-    command: tuple[str, ...] = ()
-    variables: dict[str, str] = Field(
-        default_factory=dict, description="environment variables that engines read"
-    )
-
-
 class Bounds(Record):
     """What a point of a closed loop must keep to be called the best."""
 
@@ -416,6 +286,11 @@ class Result(Record):
     )
     inputs_sha256: dict[str, str] = Field(default_factory=dict, description="input set -> hash of its bytes")
     artefact: ArtefactRef | None = None
+    work: Work | None = Field(None, description="operations and bytes of one call, counted from the model")
+    work_problem: str = Field("", description="why the work could not be counted")
+    ceilings: Ceilings | None = Field(
+        None, description="what the machine could do at best at this precision and number of threads"
+    )
     memory: Memory | None = None
     trials: tuple[Trial, ...] = ()
     stop_reason: str = ""
