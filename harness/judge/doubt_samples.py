@@ -8,6 +8,9 @@ import numpy as np
 
 from harness.judge.dependence import MAD_TO_SIGMA, Floats, effective_count, lag1
 from harness.judge.modes import two_modes
+from harness.judge.steady import judge_warmup
+from harness.judge.unsteady import how_unsteady
+from harness.judge.warming import still_warming
 from harness.records import Result, Trial, Warning_
 
 CANARY_SPREAD = 0.05
@@ -66,12 +69,25 @@ def _warm_up(trials: Sequence[Trial]) -> Iterator[Warning_]:
     without = sum(not trial.warmup_ns for trial in trials)
     never = sum(trial.steady_from is None for trial in trials) - without
     if never > 0:
+        judged = [judge_warmup(t.warmup_ns) for t in trials if t.warmup_ns and t.steady_from is None]
+        how, advice = how_unsteady(judged)
         yield Warning_(
             code="never_steady",
-            message=f"In {never} of {len(trials)} trials the calls never became steady during warm-up.",
+            message=f"In {never} of {len(trials)} trials the calls never became steady during warm-up: {how}.",
             figure=never / len(trials),
-            consequence="Samples may still contain warm-up, so the latency may be too high.",
-            advice="Allow a longer warm-up (`--warmup-max`), and look at the warm-up curve for steps or cycles.",
+            consequence="The latency depends on when it was measured; it may still contain warm-up.",
+            advice=advice,
+        )
+    faster = [share for trial in trials if (share := still_warming(trial)) is not None]
+    if faster:
+        yield Warning_(
+            code="warmed_up_late",
+            message=f"In {len(faster)} of {len(trials)} trials the timed blocks were faster than the end of the "
+            f"warm-up, by up to {max(faster):.0%}.",
+            figure=max(faster),
+            consequence="The warm-up ended on a level that was not the last; early samples may be too slow.",
+            advice="Measure more trials (`--min-trials`): each warms up for longer after such a one; or see whether "
+            "another process slowed the warm-up.",
         )
     if without > 0:
         yield Warning_(
