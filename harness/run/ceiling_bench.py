@@ -47,6 +47,8 @@ class Way:
         """What is computed, in words."""
         if self.size is None:
             return f"{self.stream} of {self.array_bytes // 2**20} MiB arrays"
+        if self.size[0] == 1:
+            return f"{self.precision} vector times a {self.size[2]}×{self.size[1]} matrix"
         return f"{self.precision} product {'×'.join(map(str, self.size))}"
 
     @property

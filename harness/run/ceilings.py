@@ -22,8 +22,12 @@ MEMORY = "memory"
 SMALLEST_ARRAY = 128 * 2**20
 """Bytes; four times the last-level caches where those are larger, as STREAM's rules have it."""
 
+NOT_YET = "this machine's ceiling was not measured yet; run: harness roofline"
+
 _CACHE_TIMES = 4
 _GPU_ARRAY = 2**30
+_INNER, _WIDTH = 4096, 4
+"""Length of the vector that a matrix is multiplied by, and bytes of a float32."""
 _SHARE_OF_MEMORY = 0.1
 """Three arrays, in the workers of two libraries, must fit beside everything else."""
 
@@ -36,10 +40,11 @@ def ceilings(
     fresh: bool = False,
     device: str = "cpu",
     machine: Machine | None = None,
+    only_kept: bool = False,
 ) -> Ceilings:
     """Memory's ceiling and those of `precisions` at `threads` threads; measured where not kept, or `fresh`.
 
-    One takes about 10 s. What cannot be measured is in `missing` with the reason. Kept ones hold for the same machine
+    One takes about 10 s; with `only_kept` none is measured. What cannot be measured is in `missing` with the reason. Kept ones hold for the same machine
     fingerprint, device, threads and versions of the libraries.
     """
     here = machine or this_machine()
@@ -50,6 +55,9 @@ def ceilings(
     for what in (MEMORY, *dict.fromkeys(precisions)):
         facts = _facts(here, device, threads, what)
         found = None if fresh else kept.load("ceilings", facts, Ceiling)
+        if found is None and only_kept:
+            missing[what] = NOT_YET
+            continue
         if found is None:
             try:
                 found = _measure(what, threads, device, here, cache, observer)
@@ -123,12 +131,14 @@ def sizes(device: str, threads: int) -> list[Size]:
 
 
 def stream_ways(device: str, size: int) -> list[Way]:
-    """Streams that may give memory's ceiling."""
-    return [
+    """Ways that may give memory's ceiling: streams, and a vector times a matrix, which reads as inference does."""
+    matrix: Size = (1, max(1, size // (_WIDTH * _INNER)), _INNER)
+    streams = [
         Way(implementation, stream=name, array_bytes=size)
         for implementation in STREAMERS.get(device, ())
         for name in STREAMS
     ]
+    return [*streams, *(Way(name, size=matrix) for name in PRODUCTS.get((device, "fp32"), ()))]
 
 
 def array_bytes(device: str, cache: int | None, available: int | None) -> int:
