@@ -60,7 +60,7 @@ def command(**flags: Any) -> int:
     """Measure what this machine can do at best: matrix products by precision, and memory streaming.
 
     The best of every library at hand counts, each in a process of its own, in interleaved rounds. A ceiling takes
-    about 10 seconds. With --model, the model's operations and bytes are counted, and the least time of one call that
+    10 to 20 seconds. With --model, the model's operations and bytes are counted, and the least time of one call that
     follows from them is shown.
     """
     from harness.cli.documents import check_writable, write_text

@@ -44,8 +44,8 @@ def ceilings(
 ) -> Ceilings:
     """Memory's ceiling and those of `precisions` at `threads` threads; measured where not kept, or `fresh`.
 
-    One takes about 10 s; with `only_kept` none is measured. What cannot be measured is in `missing` with the reason. Kept ones hold for the same machine
-    fingerprint, device, threads and versions of the libraries.
+    One takes 10 to 20 s; with `only_kept` none is measured. What cannot be measured is in `missing` with the reason.
+    Kept ones hold for the same machine fingerprint, device, threads and versions of the libraries.
     """
     here = machine or this_machine()
     cache = last_level_cache() if device == "cpu" else None
