@@ -53,6 +53,8 @@ class ContenderSummary(Record):
     """Seconds from the first call to the first steady one."""
     memory_peak: Estimate
     artefact: Estimate
+    ceiling_share: Estimate = NOT_MEASURED
+    """Least time that this machine needs for the model's work, over the median latency."""
     end_to_end: Estimate = NOT_MEASURED
     """Median of whole calls: from encoded items to answers where the model has such steps, else with its copies."""
     preprocess: Estimate = NOT_MEASURED

@@ -7,7 +7,7 @@ from typing import Literal
 
 from harness.judge.comparison import ContenderSummary, Estimate
 
-Kind = Literal["seconds", "bytes", "per_second", "count", "joules"]
+Kind = Literal["seconds", "bytes", "per_second", "count", "joules", "share"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ SPEED = (
     Metric("p90", "latency p90", "seconds"),
     Metric("p99", "latency p99", "seconds"),
     Metric("throughput", "throughput", "per_second"),
+    Metric("ceiling_share", "of the machine's ceiling", "share"),
 )
 STAGES = (
     Metric("end_to_end", "end to end", "seconds"),

@@ -20,6 +20,9 @@ PASS_S = 0.7
 PASS_CALLS = 10
 """The passes of one contender in one trial take at least so long, and make at least so many calls."""
 
+CEILING_BUDGET_S = 30.0
+"""Shorter comparisons are placed under ceilings that are there, but do not measure any."""
+
 PASS_SHARE = 0.025
 """Share of the budget that they may take, in other trials than the first."""
 
@@ -62,6 +65,11 @@ def passes_wanted(trial: int, sample_s: float, settings: Settings) -> bool:
     """
     cheap = PASS_S + PASS_CALLS * sample_s <= PASS_SHARE * settings.budget_s
     return trial < settings.stage_trials and (trial == 0 or cheap)
+
+
+def worth_a_ceiling(settings: Settings) -> bool:
+    """Whether a comparison is long enough that measuring the machine's ceilings first is in proportion to it."""
+    return settings.budget_s >= CEILING_BUDGET_S
 
 
 @dataclass(frozen=True)

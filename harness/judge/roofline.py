@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 from harness.judge.comparison import Estimate
-from harness.records import Record
+from harness.records import Record, Result
 from harness.work_records import OPERATIONS_PER_MAC, Ceilings, Work
 
 Bound = Literal["compute", "memory"]
@@ -57,6 +57,32 @@ class Roofline(Record):
     words: str
     """The share and what sets the ceiling, as a sentence."""
     notes: tuple[str, ...] = ()
+
+
+def roofline_of(result: Result, seconds: Estimate) -> Roofline | None:
+    """A stored result's place under the roof; None where its work was not counted. `seconds`: its latency."""
+    if result.work is None:
+        return None
+    ceilings = result.ceilings
+    if ceilings is None:
+        missing = "the ceilings of its device are not known"
+        precision = result.case.contender.precision
+        ceilings = Ceilings(
+            machine=result.machine,
+            device="",
+            threads=result.case.variant.threads,
+            missing={precision: missing, "int8": missing, "memory": missing},
+        )
+    return roofline(result.work, result.case.contender.precision, seconds, ceilings)
+
+
+def ceiling_share(result: Result, seconds: Estimate) -> Estimate:
+    """Share of the machine's ceiling, or the reason why it is not known."""
+    found = roofline_of(result, seconds)
+    if found is not None:
+        return found.share
+    failure = result.failure.message if result.failure else ""
+    return Estimate(value=None, reason=result.work_problem or failure or "its operations were not counted")
 
 
 def roofline(work: Work, precision: str, seconds: Estimate, ceilings: Ceilings) -> Roofline:

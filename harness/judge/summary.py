@@ -11,6 +11,7 @@ from harness.judge.estimating import NS, largest_over_trials, mean_by_trial, wit
 from harness.judge.intervals import Floats, Interval, fewest_samples, mean_interval, quantile_interval
 from harness.judge.parity import worst_ratio
 from harness.judge.resources import resource_estimates
+from harness.judge.roofline import ceiling_share
 from harness.judge.stage_times import stage_estimates
 from harness.records import Result, Trial
 
@@ -37,13 +38,14 @@ def summarise(result: Result) -> ContenderSummary:
         return mean_by_trial(values, "s", confidence, nothing or otherwise)
 
     parity = result.parity
+    median = percentile(0.50)
     return ContenderSummary(
         result_id=result.id,
         contender=result.case.contender.text,
         status=result.status,
         reason=_why_nothing(result) if result.status != "measured" else "",
         engine_version=result.engine_version,
-        p50=percentile(0.50),
+        p50=median,
         p90=percentile(0.90),
         p99=percentile(0.99),
         throughput=_throughput(trials, batch, confidence, nothing),
@@ -62,6 +64,7 @@ def summarise(result: Result) -> ContenderSummary:
             "the system does not tell" if result.trials else _why_nothing(result),
         ),
         artefact=_artefact(result),
+        ceiling_share=ceiling_share(result, median),
         **stage_estimates(result),
         **resource_estimates(result),
         parity=parity.status if parity else "unknown",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from harness.run.canary import CanaryBird
 from harness.run.contender import ContenderRun
 from harness.run.models import ReadyModel
 from harness.run.observer import Observer
+from harness.run.roof import Roof
 from suites.cache import cache_root
 from suites.leftovers import sweep, temporary_name
 
@@ -60,6 +61,7 @@ class GroupPlan:
     environment: Environment
     case_key: Callable[[ContenderRef], str]
     memory_limit: int | None = None
+    roof: Roof = field(default_factory=Roof)
 
 
 Checkpoint = dict[str, Any]
@@ -268,6 +270,9 @@ class GroupRunner:
             effective=contender.effective,
             inputs_sha256=dict(plan.model.inputs_sha256),
             artefact=contender.artefact_record(),
+            work=plan.roof.work,
+            work_problem=plan.roof.problem,
+            ceilings=plan.roof.by_contender.get(contender.ref.text),
             memory=_memory(contender.trials),
             trials=tuple(contender.trials),
             stop_reason=self.stop_reason,

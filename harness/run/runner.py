@@ -27,6 +27,7 @@ from harness.run.group import Checkpoint, GroupPlan, GroupRunner
 from harness.run.models import ResolvedModel, prepare_model, resolve_model
 from harness.run.observer import Observer
 from harness.run.pipelines import choose_processing
+from harness.run.roof import roof_of
 from results.store import Store
 
 RESUME_WITHIN = timedelta(hours=24)
@@ -145,6 +146,7 @@ def _run_group(
         )
         processing = choose_processing(ready.ref, group.pipeline, group.items)
         ready = replace(ready, processing=processing)
+        roof = roof_of(ready, group.contenders, group.variant, plan.settings, observer)
         runner = GroupRunner(
             GroupPlan(
                 run_id=run.id,
@@ -159,6 +161,7 @@ def _run_group(
                 case_key=_keyed(group.name, group.variant, group.scenario),
                 memory_limit=plan.settings.memory_limit
                 or int(psutil.virtual_memory().available * MEMORY_SHARE),
+                roof=roof,
             ),
             observer,
             on_trial=keep_trial,

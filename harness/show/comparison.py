@@ -13,6 +13,7 @@ from harness.judge.document import ComparisonDocument
 from harness.judge.metrics import METRICS, SECTIONS, SPEED
 from harness.records import Result, Warning_
 from harness.show.numbers import figure
+from harness.show.roof import roofline_lines
 from harness.show.transfers import transfer_lines
 
 _STATUS_STYLE = {"pass": "green", "fail": "bold red", "unknown": "yellow"}
@@ -54,7 +55,7 @@ def print_group(group: Group, results: Sequence[Result], console: Console) -> No
     reasons = missing_reasons(shown)
     for line in reasons:
         console.print(Text(line, style="dim"))
-    for line in transfer_lines(results):
+    for line in (*roofline_lines(group.contenders, results), *transfer_lines(results)):
         console.print(Text(line, style="dim"))
     if group.pairs:
         _print_pairs(group, console)

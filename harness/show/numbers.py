@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness.judge.comparison import Estimate
 
-Kind = Literal["seconds", "bytes", "per_second", "ratio", "count", "joules", "bytes_per_second"]
+Kind = Literal["seconds", "bytes", "per_second", "ratio", "count", "joules", "share", "bytes_per_second"]
 
 NOT_AVAILABLE = "n/a"
 DIGITS_WITHOUT_INTERVAL = 3
@@ -29,6 +29,7 @@ _SCALES: dict[Kind, tuple[tuple[float, str], ...]] = {
     "bytes_per_second": ((1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s"), (1.0, "B/s")),
     "ratio": ((1.0, "×"),),
     "count": ((1.0, ""),),
+    "share": ((0.01, "%"),),
     "joules": ((1e3, "kJ"), (1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ")),
 }
 _UNIT_FACTORS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "kB": 1e3, "MB": 1e6, "GB": 1e9}
