@@ -109,10 +109,7 @@ def judge_point(result: Result, bounds: Bounds) -> LoadPoint:
     if not trials:
         kept, why = "no", nothing
     elif share is not None and share > CEILING_SHARE:
-        kept, why = (
-            "no",
-            f"it reaches {share:.0%} of what the loop itself can turn over: the loop is what is measured",
-        )
+        kept, why = "no", f"invalid: {share:.0%} of what the loop itself can turn over"
     elif summary.parity == "fail":
         kept, why = "no", f"it computes the wrong thing: {summary.parity_where}"
     doubts = []

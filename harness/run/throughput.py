@@ -29,6 +29,9 @@ from harness.run.observer import Observer
 Setting = tuple[int, int]
 """Batch and threads."""
 
+SWEEPS = 2
+"""Sweeps of the search that are made however late it is."""
+
 AGAIN = 1.5
 """A latency that breaks its bound by less than this factor in a single window is looked at once more."""
 
@@ -115,14 +118,18 @@ class ThroughputRunner:
                     worker.end_trial()
 
     def _search(self, canary: CanaryBird) -> None:
-        """Look at points until none is left to look at, or the search's share of the time is spent."""
+        """Look at points until none is left to look at, or the search's share of the time is spent.
+
+        The first sweeps are made in any case: without them there is nothing to measure.
+        """
+        begin, sweeps = time.monotonic(), 0
         while True:
             wanted = [(c, point) for c in self.contenders for point in self._next(c)]
             if not wanted:
                 return
-            if not self.plan.limits.levels and not search_time_left(
-                self._spent(), self.plan.settings.budget_s
-            ):
+            spent_s = time.monotonic() - begin
+            late = sweeps >= SWEEPS and not search_time_left(spent_s, self.plan.settings.budget_s)
+            if late and not self.plan.limits.levels:
                 self._observer.say(
                     "The search ended with its share of the time: higher loads may be better (--budget)."
                 )
@@ -132,6 +139,7 @@ class ThroughputRunner:
                 contender, point = wanted[place]
                 self._look(contender, point, song)
             self._rounds += 1
+            sweeps += 1
 
     def _next(self, contender: Searched) -> tuple[Point, ...]:
         limits = self.plan.limits_of(contender.ref)

@@ -68,7 +68,7 @@ def curve_table(curve: LoadCurve) -> Table:
             str(point.threads),
             *_cells(point),
             Text(point.parity, style=_PARITY_STYLE[point.parity]),
-            Text(" ".join(marks) or point.rejected, style="bold" if marks else "dim"),
+            Text(" ".join(marks) or _short(point), style="bold" if marks else "dim"),
         )
     return table
 
@@ -83,6 +83,13 @@ def _cells(point: LoadPoint) -> list[str]:
     return cells
 
 
+def _short(point: LoadPoint) -> str:
+    """In a word what keeps a point from being the best; the reason is told below."""
+    if point.status != "measured":
+        return point.status
+    return {"yes": "", "no": "rejected", "unsure": "unsure"}[point.kept]
+
+
 def _notes(curve: LoadCurve) -> list[Text]:
     """Why figures are missing, and what is doubted; each reason once."""
     reasons: dict[str, None] = {}
@@ -92,6 +99,8 @@ def _notes(curve: LoadCurve) -> list[Text]:
                 reasons[f"n/a: {name}: {estimate.reason}"] = None
     lines = [Text(reason, style="dim") for reason in reasons]
     for point in curve.points:
+        if point.rejected and point.status == "measured":
+            lines.append(Text(f"{point.words}: {point.rejected}", style="dim"))
         for doubt in point.doubts:
             line = Text("warning: ", style="yellow")
             line.append(f"{point.words}: {doubt}", style="default")
