@@ -177,3 +177,20 @@ def test_one_bad_model_of_a_suite_does_not_stop_the_others(harness: Harness, mod
     assert "bad.onnx is empty" in done
     assert harness.results()["ort"].case.model.name == "sums"
     assert harness.document().exit_code == 1
+
+
+def test_a_sequence_beyond_what_the_model_takes(harness: Harness) -> None:
+    done = harness("compare", "ort", "--model", "tiny-encoder", "--dim", "sequence=129", *FAST)
+    assert done.code == 2
+    assert "--dim sequence=129: model 'tiny-encoder' takes at most 128" in done
+    assert "give a size from 1 to 128" in done
+    assert harness.results() == {}
+
+
+def test_an_encoder_is_measured_on_its_own_sequence_or_a_given_one(harness: Harness) -> None:
+    for flags, size in ((), 32), (("--dim", "sequence=5"), 5):
+        done = harness("compare", "ort", "openvino", "--model", "tiny-encoder", *FAST, *flags)
+        assert done.code == 0, done.text
+        results = [r for r in harness.results().values() if r.case.variant.dims == {"sequence": size}]
+        assert len(results) == 2
+        assert all(r.parity is not None and r.parity.status == "pass" for r in results)

@@ -212,3 +212,16 @@ def test_two_trials_are_expected_even_beyond_the_budget():
     plan = compare()
     short = replace(plan, settings=Settings(budget_s=1.0))
     assert expected_seconds(short).seconds == REFERENCE_S + 2 * PREPARE_S + 2 * 2 * START_UP_S
+
+
+def test_a_model_brings_the_sizes_that_are_not_given():
+    def dims(plan):
+        return [group.variant.dims for group in plan.groups]
+
+    assert dims(compare(model="bert-base")) == [{"sequence": 128}]
+    assert dims(compare(model="bert-base", dims={"sequence": 7})) == [{"sequence": 7}]
+    assert dims(compare(model="resnet50")) == [{}]
+    texts = (SuiteModel("bert-base", "bert-base"), SuiteModel("tiny-encoder", "short", {"sequence": 9}))
+    suite = plan_suite(make_suite(models=texts, batch=(1,)), default_threads=1)
+    assert dims(suite) == [{"sequence": 128}, {"sequence": 9}]
+    assert "sequence 128" in compare(model="bert-base").groups[0].key
