@@ -72,3 +72,11 @@ class ResourcePass(Record):
     reasons: dict[str, str] = Field(
         default_factory=dict, description="figure -> why it is missing or how it was read"
     )
+
+
+class NumberCount(Record):
+    """How many floating-point numbers are subnormal: smaller than the smallest normal one, and not zero."""
+
+    subnormal: int | None = Field(None, description="None: could not be counted, `reason` says why")
+    total: int = 0
+    reason: str = ""

@@ -14,6 +14,7 @@ from pydantic import Field
 from harness.machine_records import Environment as Environment
 from harness.machine_records import Gpu as Gpu
 from harness.machine_records import Machine as Machine
+from harness.pass_records import NumberCount as NumberCount
 from harness.pass_records import ResourcePass as ResourcePass
 from harness.pass_records import StageName as StageName
 from harness.pass_records import StagePass as StagePass
@@ -185,6 +186,7 @@ class Trial(Record):
     build_ns: int | None = Field(None, description="time of this trial's own build, where it built")
     stages: StagePass | None = None
     resources: ResourcePass | None = None
+    output_numbers: NumberCount | None = Field(None, description="of the outputs that were checked")
 
 
 class Memory(Record):
@@ -291,6 +293,7 @@ class Result(Record):
     ceilings: Ceilings | None = Field(
         None, description="what the machine could do at best at this precision and number of threads"
     )
+    weight_numbers: NumberCount | None = Field(None, description="of the model's constants")
     memory: Memory | None = None
     trials: tuple[Trial, ...] = ()
     stop_reason: str = ""

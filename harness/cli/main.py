@@ -13,7 +13,6 @@ from harness import __version__
 COMMANDS = {
     "compare": ("harness.cli.compare", "Compare engines on one model: speed with intervals, and parity."),
     "throughput": ("harness.cli.throughput", "Find how much engines serve under load: the whole curve."),
-    "throughput": ("harness.cli.throughput", "Find how much engines serve under load: the whole curve."),
     "run": ("harness.cli.run", "Run a suite: a matrix of models, contenders and variants, with gates."),
     "profile": ("harness.cli.profile", "Profile engines by layer: operators, kernels, times, side by side."),
     "history": ("harness.cli.history", "Show a series of stored results, or the newest runs."),

@@ -6,7 +6,15 @@ A figure that is missing is a doubt of its own, never silence: silence would rea
 from __future__ import annotations
 
 from harness.environment.pressure import PressureDelta
-from harness.judge import doubt_asked, doubt_inputs, doubt_machine, doubt_samples, doubt_stages, doubt_tempo
+from harness.judge import (
+    doubt_asked,
+    doubt_inputs,
+    doubt_machine,
+    doubt_numbers,
+    doubt_samples,
+    doubt_stages,
+    doubt_tempo,
+)
 from harness.records import Machine, Result, Warning_
 
 
@@ -32,5 +40,6 @@ def doubts_of_result(result: Result) -> tuple[Warning_, ...]:
         *doubt_samples.doubts(result),
         *doubt_inputs.doubts(result),
         *doubt_stages.doubts(result),
+        *doubt_numbers.doubts(result),
         *doubt_asked.doubts(result),
     )

@@ -6,10 +6,22 @@ engine has the processor flush them to zero. Models with random or pruned weight
 
 from __future__ import annotations
 
-from harness.records import Warning_
+from harness.records import Result, Warning_
 
 WEIGHT_SHARE = 1e-4
 OUTPUT_SHARE = 1e-3
+
+
+def doubts(result: Result) -> tuple[Warning_, ...]:
+    """Doubts about a measured result's weights and outputs; none about what nobody counted."""
+    weights = result.weight_numbers
+    outputs = next((t.output_numbers for t in result.trials if t.output_numbers is not None), None)
+    found: tuple[Warning_, ...] = ()
+    if weights is not None:
+        found += doubts_of_weights(weights.subnormal, weights.total, weights.reason)
+    if outputs is not None:
+        found += doubts_of_outputs(outputs.subnormal, outputs.total, outputs.reason)
+    return found
 
 
 def doubts_of_weights(subnormal: int | None, total: int, reason: str = "") -> tuple[Warning_, ...]:
@@ -42,7 +54,7 @@ def _warning(code: str, what: str, subnormal: int, total: int) -> Warning_:
         figure=share,
         consequence="Engines that do not flush them to zero can be up to a hundred times slower than on other data.",
         advice="Use trained weights and real inputs, or set numbers below 1e-38 to zero, or have every engine flush "
-        "them (ONNX Runtime: session.set_denormal_as_zero=1).",
+        "them (`?denormals=flush`).",
     )
 
 

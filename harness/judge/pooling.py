@@ -68,7 +68,7 @@ def _weights(values: Floats, squared_errors: Floats) -> Floats:
 def _squared_errors(trials: Sequence[Sequence[float]]) -> Floats:
     """Squared standard error of every trial's middle mean, drawn towards the usual one."""
     counts = np.array([float(len(rounds)) for rounds in trials])
-    variances = np.array([_round_variance(rounds) if len(rounds) > 1 else np.nan for rounds in trials])
+    variances = np.array([round_variance(rounds) if len(rounds) > 1 else np.nan for rounds in trials])
     if np.isnan(variances).all():
         return np.zeros(counts.size)
     usual = float(np.nanmedian(variances))
@@ -78,7 +78,7 @@ def _squared_errors(trials: Sequence[Sequence[float]]) -> Floats:
     )
 
 
-def _round_variance(rounds: Sequence[float]) -> float:
+def round_variance(rounds: Sequence[float]) -> float:
     """Variance that n rounds would have for their middle mean to have the error variance/n.
 
     Winsorised variance over the squared share that is kept (Tukey and McLaughlin 1963): a single outlier, which the

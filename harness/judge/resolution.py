@@ -20,8 +20,7 @@ from scipy.special import chdtri, nctdtrinc, stdtrit
 from harness.judge.dependence import MAD_TO_SIGMA, effective_count, lag1
 from harness.judge.intervals import Floats, middle_mean
 from harness.judge.pacing import Spent, more_trials, plan_pace
-from harness.judge.pooling import _round_variance as round_variance
-from harness.judge.pooling import pool
+from harness.judge.pooling import pool, round_variance
 from harness.records import Settings
 
 POWER = 0.8

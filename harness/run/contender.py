@@ -20,6 +20,7 @@ from harness.records import (
     ArtefactRef,
     ContenderRef,
     Failure,
+    NumberCount,
     Parity,
     ResourcePass,
     Round,
@@ -33,6 +34,7 @@ from harness.run.opening import give_feeds, open_engine
 from harness.run.passes import resource_pass, stage_pass, without_device
 from harness.run.worker import Worker, WorkerFailure
 from harness.worker.tensors import unpack
+from suites.subnormals import Subnormals, count_all
 
 REBUILD_SHARE = 0.1
 """A build that took a smaller share of the budget is made a second time, with warm caches."""
@@ -83,6 +85,7 @@ class TrialState:
             build_ns=self.build_ns,
             stages=self.stages,
             resources=self.resources,
+            output_numbers=_count(self.outputs) if self.outputs else None,
         )
 
 
@@ -369,6 +372,11 @@ class ContenderRun:
             note=self.artefact["note"],
             build_ns=self.build_ns if self.has_own_file else None,
         )
+
+
+def _count(outputs: Mapping[str, Mapping[str, Array]]) -> NumberCount:
+    found = sum((count_all(arrays) for arrays in outputs.values()), Subnormals())
+    return NumberCount(subnormal=found.subnormal, total=found.total)
 
 
 def steal_seconds() -> float | None:

@@ -30,6 +30,7 @@ from harness.records import (
     Environment,
     Machine,
     Memory,
+    NumberCount,
     Parity,
     Result,
     Settings,
@@ -62,6 +63,7 @@ class GroupPlan:
     case_key: Callable[[ContenderRef], str]
     memory_limit: int | None = None
     roof: Roof = field(default_factory=Roof)
+    weight_numbers: NumberCount | None = None
 
 
 Checkpoint = dict[str, Any]
@@ -273,6 +275,7 @@ class GroupRunner:
             work=plan.roof.work,
             work_problem=plan.roof.problem,
             ceilings=plan.roof.by_contender.get(contender.ref.text),
+            weight_numbers=plan.weight_numbers,
             memory=_memory(contender.trials),
             trials=tuple(contender.trials),
             stop_reason=self.stop_reason,

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from backends.contract import Array, ModelSource, TensorSpec
 from harness.errors import HarnessError, InputError
@@ -22,6 +23,24 @@ EXPORT_DEADLINE_S = 900.0
 
 
 @dataclass(frozen=True)
+class Processing:
+    """The pre- and post-processing that stage passes run, and the files that are fed in."""
+
+    name: str
+    factory: str
+    implementation: str
+    items: tuple[Path, ...]
+
+    def request(self) -> dict[str, Any]:
+        """What the worker is told."""
+        return {
+            "factory": self.factory,
+            "implementation": self.implementation,
+            "items": [str(path) for path in self.items],
+        }
+
+
+@dataclass(frozen=True)
 class ReadyModel:
     """A model with its inputs and the outputs that count as right."""
 
@@ -30,6 +49,7 @@ class ReadyModel:
     feeds: Mapping[str, Mapping[str, Array]]
     inputs_sha256: Mapping[str, str]
     references: References
+    processing: Processing | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +59,8 @@ class ResolvedModel:
     ref: ModelRef
     source: ModelSource
     ranges: Mapping[str, tuple[int, int]]
+    limits: Mapping[str, int]
+    """The largest size of a named dynamic dimension, where there is one."""
 
 
 def resolve_model(model: str, name: str, observer: Observer, *, threads: int) -> ResolvedModel:
@@ -71,28 +93,56 @@ def prepare_model(
     observer: Observer,
 ) -> ReadyModel:
     """Make the inputs and the reference outputs for one variant. Raises InputError."""
+    feeds = prepare_feeds(resolved, batch=batch, dims=dims, input_sets=input_sets, inputs=inputs)
+    hashes = _hashes(feeds)
+    references = make_references(resolved.source, feeds, hashes, threads, observer)
+    return ReadyModel(resolved.ref, resolved.source, feeds, hashes, references)
+
+
+def prepare_feeds(
+    resolved: ResolvedModel,
+    *,
+    batch: int,
+    dims: Mapping[str, int],
+    input_sets: Sequence[str],
+    inputs: Path | None,
+) -> dict[str, Mapping[str, Array]]:
+    """The inputs for one variant by input set. Raises InputError."""
     from suites.errors import ModelError
-    from suites.inputs import load_npz, make_inputs, sha256_of
+    from suites.inputs import load_npz, make_inputs
 
     source = resolved.source
-    _check_variant(source.inputs, batch, dims)
+    check_variant(source.inputs, batch, dims)
+    for name, most in resolved.limits.items():
+        if dims.get(name, most) > most:
+            raise InputError(
+                f"--dim {name}={dims[name]}: model {source.name!r} takes at most {most}",
+                f"give a size from 1 to {most}",
+            )
     try:
         if inputs is not None:
-            feeds = {inputs.name: load_npz(inputs, source.inputs)}
-            _check_sizes(inputs, feeds[inputs.name], source.inputs, batch, dims)
-        else:
-            feeds = {
-                name: make_inputs(source.inputs, name, batch=batch, dims=dims, ranges=resolved.ranges)
-                for name in input_sets
-            }
-        hashes = {name: sha256_of(arrays) for name, arrays in feeds.items()}
+            given = load_npz(inputs, source.inputs)
+            _check_sizes(inputs, given, source.inputs, batch, dims)
+            return {inputs.name: given}
+        return {
+            name: make_inputs(source.inputs, name, batch=batch, dims=dims, ranges=resolved.ranges)
+            for name in input_sets
+        }
     except ModelError as error:
         raise InputError(error.message, error.hint) from None
-    references = make_references(source, feeds, hashes, threads, observer)
-    return ReadyModel(resolved.ref, source, feeds, hashes, references)
 
 
-def _check_variant(specs: Sequence[TensorSpec], batch: int, dims: Mapping[str, int]) -> None:
+def _hashes(feeds: Mapping[str, Mapping[str, Array]]) -> dict[str, str]:
+    from suites.errors import ModelError
+    from suites.inputs import sha256_of
+
+    try:
+        return {name: sha256_of(arrays) for name, arrays in feeds.items()}
+    except ModelError as error:
+        raise InputError(error.message, error.hint) from None
+
+
+def check_variant(specs: Sequence[TensorSpec], batch: int, dims: Mapping[str, int]) -> None:
     """Raise InputError for a size that the model would silently ignore."""
     named = dict.fromkeys(dim for spec in specs for dim in spec.shape if isinstance(dim, str))
     for name, size in dims.items():
@@ -176,7 +226,7 @@ def _resolve_builtin(name: str, observer: Observer, threads: int) -> ResolvedMod
         parameters=model.parameters,
         macs=model.macs,
     )
-    return ResolvedModel(ref, source, model.value_range)
+    return ResolvedModel(ref, source, model.value_range, model.limits)
 
 
 def _resolve_onnx(path: Path, name: str) -> ResolvedModel:
@@ -201,7 +251,7 @@ def _resolve_onnx(path: Path, name: str) -> ResolvedModel:
         parameters=answer.get("parameters"),
         macs=None,
     )
-    return ResolvedModel(ref, source, {})
+    return ResolvedModel(ref, source, {}, {})
 
 
 def _as_input_error(failure: WorkerFailure, what: str) -> HarnessError:

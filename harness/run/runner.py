@@ -14,8 +14,8 @@ from functools import partial
 import psutil
 
 from harness.environment.machine import machine as read_machine
-from harness.environment.pressure import between, snapshot
 from harness.environment.software import environment as read_environment
+from harness.environment.watch import Watch
 from harness.errors import HarnessError, StorageError
 from harness.judge.comparison import Estimate
 from harness.judge.doubt import doubts_of_result, doubts_of_run
@@ -28,6 +28,7 @@ from harness.run.models import ResolvedModel, prepare_model, resolve_model
 from harness.run.observer import Observer
 from harness.run.pipelines import choose_processing
 from harness.run.roof import roof_of
+from harness.run.subnormals import subnormal_weights
 from results.store import Store
 
 RESUME_WITHIN = timedelta(hours=24)
@@ -122,7 +123,11 @@ def _run_group(
                 observer.say(f"{error}\n  Measuring goes on; the record will be written elsewhere.")
             outcome.unsaved = error
 
+    watching: list[Watch] = []
+
     def keep_trial(index: int, checkpoint: Checkpoint) -> None:
+        for watch in watching:
+            watch.look()
         keep(lambda: store.save_checkpoint(run.id, group.key, index, checkpoint))
 
     def keep_failed(result: Result) -> None:
@@ -162,6 +167,7 @@ def _run_group(
                 memory_limit=plan.settings.memory_limit
                 or int(psutil.virtual_memory().available * MEMORY_SHARE),
                 roof=roof,
+                weight_numbers=subnormal_weights(ready.source),
             ),
             observer,
             on_trial=keep_trial,
@@ -174,13 +180,14 @@ def _run_group(
         if len(plan.groups) > 1:
             observer.say(f"{group.key}: {error}")
         return
-    before, cpu_before = snapshot(), _own_cpu_s()
+    watch, cpu_before = Watch(), _own_cpu_s()
+    watching.append(watch)
     try:
         runner.measure()
     except KeyboardInterrupt:
         outcome.results += [r for r in runner.results("interrupted") if r.trials or r.failure]
         raise
-    pressure = doubts_of_run(between(before, snapshot(), _own_cpu_s() - cpu_before), machine)
+    pressure = doubts_of_run(watch.delta(_own_cpu_s() - cpu_before), machine)
     results = [_doubted(result, pressure) for result in runner.results("measured")]
     for result in results:
         keep(partial(store.save_result, result, _metrics(result)))

@@ -9,7 +9,7 @@ from backends.contract import ModelSource
 from harness.errors import InputError
 from harness.run import kept
 from harness.run.jobs import run_job
-from harness.run.models import _check_variant as check_variant
+from harness.run.models import check_variant
 from harness.run.worker import WorkerFailure
 from harness.work_records import Work
 
