@@ -89,6 +89,7 @@ class OpenVINOSession(Session):
         self._source = source
         self._request = compiled.create_infer_request()
         self._arrays: list[Array] = []
+        self._given: Feeds | None = None
         self._waiter: Waiter | None = None
         # Outputs as views: without it every call would also copy them into fresh arrays.
         self._call: Callable[[], object] = partial(self._request.infer, share_outputs=True)
@@ -100,6 +101,8 @@ class OpenVINOSession(Session):
             self._request.set_input_tensor(index, tensor(array, shared_memory=True))
 
     def _upload(self, feeds: Feeds | None, path: str) -> None:
+        # A tensor over somebody else's memory does not keep that memory.
+        self._given = feeds
         tensor = _openvino().Tensor
         for index, (spec, own) in enumerate(zip(self.inputs, self._arrays, strict=True)):
             given = own if feeds is None else feeds[spec.name]

@@ -86,6 +86,7 @@ class OrtSession(Session):
         self._engine = engine
         self._variant = variant
         self._host: list[Array] = []
+        self._given: Feeds | None = None
         self._binding: Any = None
         self._call: Callable[[], object] = partial(tuple)
 
@@ -103,6 +104,8 @@ class OrtSession(Session):
         self._call = partial(self._engine.run_with_iobinding, binding)
 
     def _upload(self, feeds: Feeds | None, path: str) -> None:
+        # What is bound is the memory, not the array: it has to live as long as the binding is used.
+        self._given = feeds
         for spec, own in zip(self.inputs, self._host, strict=True):
             given = own if feeds is None else feeds[spec.name]
             if path == COPY:

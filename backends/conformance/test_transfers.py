@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,22 @@ def test_download_by_every_path(kit: Kit, model: KitModel) -> None:
         session.prepare(second)
         session.timed_call()()
         assert_equal(source, got, first, "fp32")
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
+def test_uploaded_memory_is_kept_until_the_outputs_are_there(kit: Kit, model: KitModel) -> None:
+    """The caller lets go of its arrays at once, and other arrays take their place in memory."""
+    source = kit.source(model)
+    session = kit.open(source, kit.target.variant(model))
+    first, second = model.feeds(0, batch=1), model.feeds(1, batch=1)
+    session.prepare(first)
+    for path in session.upload_paths:
+        session.upload({name: array.copy() for name, array in second.items()}, path)
+        gc.collect()
+        others = [{name: np.zeros_like(array) for name, array in second.items()} for _ in range(50)]
+        session.timed_call()()
+        assert_equal(source, session.download(), second, "fp32")
+        del others
 
 
 def test_unknown_paths_are_refused(kit: Kit) -> None:

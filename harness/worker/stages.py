@@ -87,7 +87,8 @@ class StagedCall:
         preprocess, postprocess = self._steps()
         session, path = self.session, self._download_path
         start = time.perf_counter_ns()
-        session.upload(preprocess())
+        feeds = preprocess()
+        session.upload(feeds)
         self._infer()
         postprocess(session.download(path))
         return time.perf_counter_ns() - start
