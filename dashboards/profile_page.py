@@ -126,11 +126,11 @@ def _contender(document: ProfileDocument, place: int, series: Mapping[str, Serie
             operator=layer.operator,
             kernel=layer.kernel,
             precision=layer.precision,
-            time=fmt.quantity(layer.total_ns / profile.calls * 1e-9, "seconds") if layer.calls else "not run",
-            share=_share(layer.total_ns, sum(other.total_ns for other in profile.layers)),
+            time=fmt.quantity(seconds, "seconds") if layer.calls else "not run",
+            share=_share(seconds, column.layers_s),
             tensors=", ".join((*layer.fused, *layer.outputs)) or UNREACHED,
         )
-        for layer in profile.layers
+        for layer, seconds in zip(profile.layers, column.seconds, strict=True)
     ]
     return ContenderView(
         series=series[column.contender],
@@ -179,5 +179,5 @@ def _cell(cell: Cell) -> str:
     return f"{fmt.quantity(cell.seconds, 'seconds')}  ({fmt.share(cell.share, 2)})"
 
 
-def _share(part: int, whole: int) -> str:
+def _share(part: float, whole: float) -> str:
     return fmt.share(part / whole, 2) if whole else UNREACHED

@@ -11,17 +11,12 @@ from collections.abc import Sequence
 from statistics import median
 
 from harness.judge.layers import Nodes, common_groups, cover, leaving
+from harness.judge.profile_doubts import Figures, doubts
 from harness.profile_records import ContenderProfile, ModelGraph, ProfileRecord
 from harness.records import Record, Warning_
 
-GAP = 0.1
-"""A difference between the sum of the layers and a whole call beyond this share is a warning."""
-SLOWED = 0.1
-"""The same for calls with and without the profiler."""
 DISTURBED = 1.5
 """A profiled call that took more than this many medians was disturbed by something else on the machine."""
-UNMATCHED_SHARE = 0.05
-"""Time without an ONNX node beyond this share of a contender's layers is a warning."""
 QUIET_OPERATORS = frozenset({"Constant", "Identity"})
 """Operators that say nothing about a group."""
 
@@ -72,6 +67,8 @@ class Column(Record):
     """Median call as the harness times it, profiler on."""
     unprofiled_s: float
     """Median call as the harness times it, profiler off: the latency that counts."""
+    seconds: tuple[float, ...]
+    """Seconds a call of every layer, in the order of the contender's layers."""
     unmatched: Cell
     """Layers that belong to no ONNX node, and those that could not be traced back to one."""
     operators: tuple[OperatorSum, ...]
@@ -211,9 +208,14 @@ def _column(times: Times, covered: Sequence[Nodes]) -> Column:
         whole_s=whole_s,
         profiled_s=profiled_s,
         unprofiled_s=unprofiled_s,
+        seconds=tuple(times.seconds),
         unmatched=unmatched,
         operators=_by_operator(times),
-        warnings=_doubts(layers_s, whole_s, profiled_s, unprofiled_s, unmatched, profile),
+        warnings=doubts(
+            Figures(layers_s, whole_s, profiled_s, unprofiled_s, unmatched.share),
+            profile.unprofiled_ns,
+            profile.notes,
+        ),
     )
 
 
@@ -233,87 +235,3 @@ def _by_operator(times: Times) -> tuple[OperatorSum, ...]:
         for operator, taken in found.items()
     ]
     return tuple(sorted(sums, key=lambda entry: -entry.seconds))
-
-
-def _doubts(
-    layers_s: float,
-    whole_s: float | None,
-    profiled_s: float,
-    unprofiled_s: float,
-    unmatched: Cell,
-    profile: ContenderProfile,
-) -> tuple[Warning_, ...]:
-    found = []
-    if whole_s is not None and abs(gap := layers_s / whole_s - 1) > GAP:
-        found.append(
-            Warning_(
-                code="profile_sum_of_whole",
-                message=f"its layers add up to {_off(gap)} the whole call as the engine times it.",
-                figure=gap,
-                consequence="That part of the call is in no layer: the engine's own work between layers.",
-                advice="Shares are of the layers, not of the call.",
-            )
-        )
-    if abs(gap := layers_s / unprofiled_s - 1) > GAP:
-        found.append(
-            Warning_(
-                code="profile_sum_of_latency",
-                message=f"its layers add up to {_off(gap)} the call without the profiler.",
-                figure=gap,
-                consequence=(
-                    "The profiler's own cost is in the layers."
-                    if gap > 0
-                    else "Part of the call is in no layer, or too short for the profiler's clock."
-                ),
-                advice="Compare layers by their shares; for latency use `harness compare`.",
-            )
-        )
-    if abs(slowed := profiled_s / unprofiled_s - 1) > SLOWED:
-        words = f"{abs(slowed):.0%} slower" if slowed > 0 else f"{abs(slowed):.0%} faster"
-        found.append(
-            Warning_(
-                code="profile_slowed",
-                message=f"with its profiler on it is {words}.",
-                figure=slowed,
-                consequence=(
-                    "The profile is of a slower engine than the one that is used."
-                    if slowed > 0
-                    else "The machine's speed changed between the two; the figures are rough."
-                ),
-                advice="A larger batch makes the profiler's cost small." if slowed > 0 else "Profile again.",
-            )
-        )
-    if (drift := _drift(profile.unprofiled_ns)) > SLOWED:
-        found.append(
-            Warning_(
-                code="profile_unsteady",
-                message=f"its call without the profiler changed by {drift:.0%} between before and after.",
-                figure=drift,
-                consequence="Something else used the machine meanwhile; the figures are rough.",
-                advice="Profile again when the machine is quiet.",
-            )
-        )
-    if unmatched.share > UNMATCHED_SHARE:
-        found.append(
-            Warning_(
-                code="profile_unmatched",
-                message=f"{unmatched.share:.0%} of its layers' time belongs to no ONNX node.",
-                figure=unmatched.share,
-                consequence="Rows of the table leave that time out.",
-                advice="; ".join(profile.notes) or "The layers are listed under 'not matched'.",
-            )
-        )
-    return tuple(found)
-
-
-def _drift(unprofiled_ns: Sequence[int]) -> float:
-    """Share by which the slower half of the unprofiled calls, before or after, is slower in the median."""
-    half = len(unprofiled_ns) // 2
-    if half == 0:
-        return 0.0
-    before, after = median(unprofiled_ns[:half]), median(unprofiled_ns[half:])
-    return max(before, after) / min(before, after) - 1 if min(before, after) > 0 else 0.0
-
-
-def _off(gap: float) -> str:
-    return f"{abs(gap):.0%} {'more' if gap > 0 else 'less'} than"
