@@ -8,6 +8,7 @@ tensors every node became.
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import re
@@ -41,7 +42,13 @@ def profile(
     """
     with torch.inference_mode(False):
         program = export(module, examples, asked, torch)
-        tensors, note = onnx_tensors(program, examples, asked, torch)
+        plain, given = program, examples
+        if any(not tensor.is_contiguous() for tensor in examples):
+            # Another memory format decomposes otherwise; the names before that are the same.
+            given = [tensor.contiguous() for tensor in examples]
+            same = copy.deepcopy(module).to(memory_format=torch.contiguous_format)
+            plain = export(same, given, asked, torch)
+        tensors, note = onnx_tensors(plain, given, asked, torch)
         graph = _with_ranges(program.module(), torch)
     cuda = any(tensor.is_cuda for tensor in arguments)
     profiler = run(graph, arguments, cuda, asked, torch)

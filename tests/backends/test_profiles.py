@@ -137,6 +137,18 @@ def test_torch_shows_a_folded_batch_norm_beside_its_convolution(tmp_path: Path) 
 
 
 @pytest.mark.engine("torch")
+@pytest.mark.parametrize(
+    "more", [{"precision": "bf16"}, {"options": {"memory_format": "channels_last"}}], ids=str
+)
+def test_precision_and_memory_format_keep_the_match(more: dict[str, Any], tmp_path: Path) -> None:
+    source = builtin_source("tiny-cnn")
+    profile = take(load_adapter("torch"), source, tmp_path, **more)
+    assert covered(source, profile) == set(range(len(graph_of(source).nodes)))
+    dtypes = {layer.precision for layer in profile.layers}
+    assert dtypes == {"bfloat16" if "precision" in more else "float32"}
+
+
+@pytest.mark.engine("torch")
 def test_a_file_that_torch_did_not_export_is_not_matched_by_chance(tmp_path: Path) -> None:
     """The kit's own ONNX files use names such as `relu` that torch gives to other tensors."""
     model = MODELS["cnn"]
