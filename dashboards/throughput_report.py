@@ -102,7 +102,8 @@ def build_throughput_page(document: ThroughputDocument) -> ThroughputPage:
 
 def _curve_view(document: ThroughputDocument, place: int, series: Mapping[str, Series]) -> CurveView:
     curve = document.curves[place]
-    states = [point.parity for point in curve.points] or ["unknown"]
+    # A point that broke has no outputs; what is said of it is that it broke.
+    states = [point.parity for point in curve.points if point.throughput.value] or ["unknown"]
     parity = next(word for word in ("fail", "unknown", "pass") if word in states)
     return CurveView(
         series=series[curve.contender],

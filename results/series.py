@@ -40,6 +40,11 @@ class MetricPoint:
     model_sha256: str
 
     @property
+    def load(self) -> str:
+        """The load of a closed loop as its case key has it; empty for one call after the other."""
+        return self.case_key.partition(" | closed_loop | ")[2]
+
+    @property
     def series(self) -> tuple[str, str]:
         """Case key and machine: points with the same are one series."""
         return self.case_key, self.machine_id

@@ -11,6 +11,7 @@ from harness.cli.options import db_option, output_options
 
 if TYPE_CHECKING:
     from harness.judge.document import ComparisonDocument
+    from harness.judge.load_curve import ThroughputDocument
     from results.store import Store
 
 NEWEST = 20
@@ -45,6 +46,10 @@ def command(run: str | None, **flags: Any) -> int:
 
         require_report_packages()
     check_writable(flags["json"], flags["html"])
+    if (loaded := _throughput(run, flags["db"])) is not None:
+        from harness.cli.throughput import show_throughput
+
+        return show_throughput(loaded, flags)
     document = read_document(Path(run)) if run and _names_file(run) else _stored_document(run, flags["db"])
     console = make_console(quiet=False)
     if flags["quiet"]:
@@ -79,6 +84,21 @@ def read_document(path: Path) -> ComparisonDocument:
             f" ({error.error_count()} problem{'s' if error.error_count() != 1 else ''})",
             wanted,
         ) from None
+
+
+def _throughput(run: str | None, db: str | None) -> ThroughputDocument | None:
+    """The document of a run of closed loops; None for any other run or file."""
+    from harness.judge.load_curve import ThroughputDocument, judge_run
+    from results.store import open_store
+
+    if run and _names_file(run):
+        try:
+            return ThroughputDocument.model_validate_json(Path(run).read_bytes())
+        except (OSError, ValueError):
+            return None
+    with open_store(db, create=False) as store:
+        found = store.run(run if run else _newest(store))
+        return judge_run(found, store.results_of(found.id)) if found.kind == "throughput" else None
 
 
 def _names_file(text: str) -> bool:

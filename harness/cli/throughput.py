@@ -159,6 +159,21 @@ def _finish(outcome: ThroughputOutcome, store: Store, flags: dict[str, Any], con
     return code
 
 
+def show_throughput(document: ThroughputDocument, flags: dict[str, Any]) -> int:
+    """Show a stored run again, or write it."""
+    from harness.show.console import make_console
+    from harness.show.throughput import print_throughput, print_throughput_answer
+
+    console = make_console()
+    if flags["quiet"]:
+        print_throughput_answer(document, console)
+    elif not flags["html"]:
+        print_throughput(document, console)
+    for line in write_throughput(document, flags["json"], flags["html"]):
+        console.print(line, markup=False, soft_wrap=True)
+    return 0
+
+
 def write_throughput(document: ThroughputDocument, json_file: str | None, html_file: str | None) -> list[str]:
     """Write what was asked for; returns a line for each file."""
     from harness.cli.documents import write_text

@@ -86,7 +86,7 @@ def print_series(model: str, metric: str, points: Sequence[MetricPoint], console
             table.add_row(
                 _moment(each.created_at),
                 Text(each.contender),
-                f"{each.batch}/{each.threads}",
+                " ".join([f"{each.batch}/{each.threads}", *([each.load] if each.load else [])]),
                 Text(_cell(each, shown)),
                 moved,
                 Text(each.parity or "unknown", style=_PARITY_STYLE[each.parity or "unknown"]),

@@ -33,6 +33,12 @@ def test_a_search_finds_the_servers_and_stores_every_point(harness: Harness) -> 
     assert harness.runs()[0].kind == "throughput"
     shown = harness("history", "--model", "tiny-cnn", "--metric", "throughput")
     assert shown.code == 0, shown.text
+    assert "concurrency 4" in shown
+    stored = harness("report", "--json", "again.json")
+    assert stored.code == 0 and "in flight" in stored, stored.text
+    told = ThroughputDocument.model_validate_json((harness.folder / "again.json").read_bytes())
+    assert told.headline == found.headline
+    assert harness("report", "record.json", "--quiet").code == 0
     again = harness("compare", "ort", "--model", "tiny-cnn", "--from-history")
     assert again.code == 2
 

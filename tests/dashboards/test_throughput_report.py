@@ -35,6 +35,8 @@ def test_the_page_says_what_was_found(page: str) -> None:
     text = " ".join(page.split())
     assert "ort: 1990 inferences/s with 2 in flight, batch 1, 1 thread" in text
     assert "the worker died of SIGSEGV" in text
+    assert text.count("<h3><bdi>Machine</bdi></h3>") == 1
+    assert '<span class="chip doubt">' not in text.split('id="verdicts"')[0], "what runs is right"
     assert "p99 ≤ 3.5 ms" in text
     assert "as many as torch at their best points" in text
 
