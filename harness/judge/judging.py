@@ -150,6 +150,8 @@ def _intervals(
 def headline(contenders: Sequence[ContenderSummary], pairs: Sequence[PairVerdict]) -> str:
     """The answer in one or two sentences: who wins, and is it right. A wrong engine never wins."""
     measured = [c for c in contenders if c.p50.value is not None]
+    if not measured and any(c.status == "measured" for c in contenders):
+        return "Too few calls were measured to say anything. Raise --budget."
     if not measured:
         return "Nothing could be measured."
     if len(measured) == 1:
