@@ -10,7 +10,10 @@ import click
 
 from harness.cli.main import COMMANDS, cli
 from harness.judge.document import ComparisonDocument
+from harness.judge.load_curve import ThroughputDocument
+from harness.judge.profile_document import ProfileDocument
 from harness.plan.suite_schema import suite_json_schema
+from harness.records import Record
 
 WIDTH = 100
 
@@ -43,13 +46,20 @@ def _help(command: click.Command, name: str, parent: click.Context | None) -> st
     return f"```text\n{text}\n```"
 
 
+def record_schema(document: type[Record]) -> str:
+    """The schema of what `--json` writes."""
+    schema = document.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return json.dumps(schema, indent=1, sort_keys=True) + "\n"
+
+
 def generated() -> dict[str, str]:
     """File name in docs/reference -> content."""
-    record = ComparisonDocument.model_json_schema()
-    record["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return {
         "cli.md": command_line(),
-        "comparison.schema.json": json.dumps(record, indent=1, sort_keys=True) + "\n",
+        "comparison.schema.json": record_schema(ComparisonDocument),
+        "throughput.schema.json": record_schema(ThroughputDocument),
+        "profile.schema.json": record_schema(ProfileDocument),
         "suite.schema.json": json.dumps(suite_json_schema(), indent=2, ensure_ascii=False) + "\n",
     }
 

@@ -104,7 +104,7 @@ def build_page(document: ComparisonDocument) -> Page:
         ),
         packages=setup.packages(run.environment),
         command=setup.command_line(run.environment),
-        repeat=setup.repeat_lines(run),
+        repeat=setup.repeat_lines(run.environment),
         left_over=setup.left_over(document.results, shown),
         series=series,
     )

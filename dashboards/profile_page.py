@@ -75,7 +75,7 @@ class ProfilePage:
     quiet_rows: int
     """Rows left out because no engine spent time on them."""
     facts: tuple[setup.Facts, ...]
-    command: str
+    repeat: tuple[str, ...]
     series: Mapping[str, Series]
 
 
@@ -112,7 +112,7 @@ def build_profile_page(document: ProfileDocument) -> ProfilePage:
         rows=tuple((row.name, row.operators, *map(_cell, row.cells)) for row in timed),
         quiet_rows=len(table.rows) - len(timed),
         facts=(setup.machine_facts(record.machine), setup.environment_facts(record.environment)),
-        command=setup.command_line(record.environment),
+        repeat=setup.repeat_lines(record.environment),
         series=series,
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.records import Environment, Machine, Result, Run, Settings
+from harness.records import Environment, Machine, Result, Settings
 from harness.show import numbers as fmt
 
 NOT_TOLD = "n/a (the system does not tell)"
@@ -144,9 +144,10 @@ def command_line(environment: Environment) -> str:
     return shlex.join(environment.command)
 
 
-def repeat_lines(run: Run) -> tuple[str, ...]:
-    """Shell lines that repeat the run, as far as the record knows."""
-    environment = run.environment
+def repeat_lines(environment: Environment) -> tuple[str, ...]:
+    """Shell lines that repeat what was measured; none where the record does not hold the command line."""
+    if not environment.command:
+        return ()
     lines = []
     if environment.commit:
         lines.append(f"git checkout {shlex.quote(environment.commit)}")
@@ -156,9 +157,7 @@ def repeat_lines(run: Run) -> tuple[str, ...]:
             "export "
             + " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.variables.items())
         )
-    if environment.command:
-        lines.append(command_line(environment))
-    return tuple(lines)
+    return (*lines, command_line(environment))
 
 
 def left_over(results: Sequence[Result], shown: set[str]) -> tuple[str, ...]:

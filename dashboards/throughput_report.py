@@ -93,7 +93,7 @@ def build_throughput_page(document: ThroughputDocument) -> ThroughputPage:
             setup.settings_facts(run.settings),
             *(setup.result_facts(result) for result in shown.values()),
         ),
-        repeat=setup.repeat_lines(run),
+        repeat=setup.repeat_lines(run.environment),
         run_id=run.id,
         started_at=run.started_at.isoformat(),
         series=series,

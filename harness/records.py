@@ -91,6 +91,9 @@ class Load(Record):
         "threads", description="threads: each request blocks one; queue: the engine's own queue"
     )
     instances: int = Field(1, description="worker processes that load the model each and run together")
+    pipeline: str = Field(
+        "", description="requests go from encoded items to answers with this pipeline; empty: inference alone"
+    )
 
 
 class Case(Record):

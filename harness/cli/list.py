@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 Examples:
   harness list backends
   harness list models
+  harness list pipelines
   harness list suites""",
 )
-@click.argument("what", type=click.Choice(["backends", "models", "suites", "scenarios"]))
+@click.argument("what", type=click.Choice(["backends", "models", "pipelines", "suites", "scenarios"]))
 @click.option("--json", "json_file", metavar="FILE", type=click.Path(), help="Write the list as JSON.")
 def command(what: str, json_file: str | None) -> int:
-    """List backends (with the reason why one is missing), built-in models, shipped suites, or scenarios."""
+    """List backends (with the reason why one is missing), built-in models, pipelines, shipped suites, or scenarios."""
     import json
 
     from harness.cli.documents import check_writable, write_text
@@ -29,7 +30,13 @@ def command(what: str, json_file: str | None) -> int:
     from harness.show.lists import print_notes, print_rows
 
     check_writable(json_file)
-    rows = {"backends": _backends, "models": _models, "suites": _suites, "scenarios": _scenarios}[what]()
+    rows = {
+        "backends": _backends,
+        "models": _models,
+        "suites": _suites,
+        "scenarios": _scenarios,
+        "pipelines": _pipelines,
+    }[what]()
     console = make_console()
     print_rows(rows, console, hidden=("note",))
     print_notes([row["note"] for row in rows if row.get("note")], console)
@@ -94,5 +101,26 @@ def _scenarios() -> list[dict[str, str]]:
         {
             "scenario": "single_stream",
             "what": "One call after the other, the next as soon as the last has ended (MLPerf's single stream).",
+            "command": "harness compare, harness run",
+        },
+        {
+            "scenario": "closed_loop",
+            "what": "N requests in flight, each started again as soon as it has ended; N is searched or given.",
+            "command": "harness throughput",
+        },
+    ]
+
+
+def _pipelines() -> list[dict[str, str]]:
+    from suites.catalogue import BUILTINS
+    from suites.pipelines.catalogue import PIPELINES
+
+    return [
+        {
+            "pipeline": spec.name,
+            "what": spec.summary,
+            "implementations": ", ".join(spec.implementations),
+            "models": ", ".join(model.name for model in BUILTINS.values() if model.pipeline == spec.name),
         }
+        for spec in PIPELINES.values()
     ]

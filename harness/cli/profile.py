@@ -92,7 +92,7 @@ def command(**flags: Any) -> int:
 def _plan(flags: dict[str, Any]) -> ProfilePlan:
     from harness.cli.dims import parse_dims
     from harness.environment.threads import usable_cores
-    from harness.plan.cases import model_name
+    from harness.plan.cases import model_dims, model_name
     from harness.plan.contender import parse_contenders
     from harness.records import VariantRef
     from harness.run.profiling import ProfilePlan
@@ -101,7 +101,7 @@ def _plan(flags: dict[str, Any]) -> ProfilePlan:
     variant = VariantRef(
         batch=flags["batch"],
         threads=flags["threads"] or usable_cores(),
-        dims=dict(sorted(parse_dims(flags["dims"]).items())),
+        dims=model_dims(flags["model"], parse_dims(flags["dims"])),
     )
     name = model_name(flags["model"])
     return ProfilePlan(

@@ -26,6 +26,7 @@ Examples:
   harness throughput ort torch --model resnet50 --batch 1 --batch 8 --max-latency p99=80ms
   harness throughput ort --model resnet50 --instances 2 --threads 1 --pin --budget 5m
   harness throughput openvino --model resnet50 --way queue --html curve.html
+  harness throughput ort --model resnet50 --end-to-end --pipeline classify:opencv
 
 A contender is written backend[:flavour][@precision][==version][?option=value&...].
 Exit codes: 0 every contender has a best point; 1 a contender is wrong, failed, or has no point that keeps the
@@ -45,6 +46,12 @@ bounds; 2 bad usage or input; 3 nothing could be measured, or no point of any co
 @click.option("--pin", is_flag=True, help="Give every instance cores of its own.")
 @click.option("--way", type=click.Choice(["threads", "queue"]), default="threads", show_default=True,
               help="A thread for every request, or the engine's own queue.")  # fmt: skip
+@click.option("--end-to-end", is_flag=True,
+              help="Requests go from encoded items to answers; stages of different requests overlap.")  # fmt: skip
+@click.option("--pipeline", default="", metavar="NAME[:IMPLEMENTATION]",
+              help="Pre- and post-processing of --end-to-end [default: the model's own].")  # fmt: skip
+@click.option("--item", "items", multiple=True, type=click.Path(), metavar="FILE",
+              help="Picture or text to feed it with; may be given several times [default: shipped ones].")  # fmt: skip
 @click.option(
     "--max-latency", metavar="[p99=]TIME", help="Most latency that the best point may have, e.g. p99=50ms."
 )
@@ -122,6 +129,9 @@ def _plan(flags: dict[str, Any]) -> ThroughputPlan:
         bounds=Bounds(**bounds),
         settings=settings.model_copy(update=changed),
         inputs=Path(flags["inputs"]) if flags["inputs"] else None,
+        end_to_end=flags["end_to_end"],
+        pipeline=flags["pipeline"],
+        items=[Path(item) for item in flags["items"]],
     )
 
 

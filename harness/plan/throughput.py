@@ -11,12 +11,14 @@ from typing import Literal
 
 from harness.errors import UsageError
 from harness.judge.search import Limits
-from harness.plan.cases import case_key, group_key, model_name
+from harness.plan.cases import case_key, group_key, model_dims, model_name
 from harness.plan.contender import parse_contenders
 from harness.plan.quantities import parse_duration
 from harness.records import Bounds, ContenderRef, Load, Settings, VariantRef
 
 SCENARIO = "closed_loop"
+OWN_PIPELINE = "own"
+"""How a load names the model's own pipeline."""
 _DEVICE_FLAVOURS = ("cuda", "gpu", "npu", "tensorrt")
 
 
@@ -36,6 +38,11 @@ class ThroughputPlan:
     settings: Settings
     inputs: Path | None
     key: str
+    end_to_end: bool = False
+    """Requests go from encoded items to answers."""
+    pipeline: str = ""
+    """Which pipeline, NAME[:IMPLEMENTATION]; empty: the model's own."""
+    items: tuple[Path, ...] = ()
 
     def limits_of(self, contender: ContenderRef) -> Limits:
         """Where to look with this contender: cores do not limit what runs on a device."""
@@ -48,7 +55,12 @@ class ThroughputPlan:
 
     def load(self, concurrency: int) -> Load:
         """The load of one point."""
-        return Load(concurrency=concurrency, way=self.way, instances=self.limits.instances)
+        return Load(
+            concurrency=concurrency,
+            way=self.way,
+            instances=self.limits.instances,
+            pipeline=(self.pipeline or OWN_PIPELINE) if self.end_to_end else "",
+        )
 
     def key_of(self, contender: ContenderRef, variant: VariantRef, load: Load) -> str:
         """Identity of one point over time."""
@@ -74,9 +86,20 @@ def plan_throughput(
     bounds: Bounds,
     settings: Settings,
     inputs: Path | None,
+    end_to_end: bool = False,
+    pipeline: str = "",
+    items: Sequence[Path] = (),
 ) -> ThroughputPlan:
     """Plan a search; `threads` empty: powers of two up to the cores. Raises UsageError for what cannot be."""
     refs = parse_contenders(contenders)
+    if end_to_end and way == "queue":
+        raise UsageError(
+            "--way queue: an engine's queue holds inferences, not pre- and post-processing",
+            "leave --end-to-end out, or use --way threads",
+        )
+    if (pipeline or items) and not end_to_end:
+        given = f"--pipeline {pipeline}" if pipeline else f"--item {items[0]}"
+        raise UsageError(f"{given}: nothing uses it", "add --end-to-end")
     chosen = tuple(dict.fromkeys(threads)) or _powers(cores // instances)
     if pinned and cores // instances < max(chosen):
         raise UsageError(
@@ -86,14 +109,16 @@ def plan_throughput(
         )
     limits = Limits(tuple(dict.fromkeys(batches)), chosen, cores, tuple(sorted(set(levels))), instances)
     name = model_name(model)
+    sizes = model_dims(model, dims)
     content = {
         "model": model,
         "contenders": [ref.text for ref in refs],
         "limits": [limits.batches, limits.threads, limits.levels, instances, way, pinned],
-        "dims": dict(sorted(dims.items())),
+        "dims": sizes,
         "bounds": bounds.model_dump(mode="json"),
         "settings": settings.model_dump(mode="json"),
         "inputs": str(inputs),
+        "pipeline": [end_to_end, pipeline, *map(str, items)],
     }
     text = json.dumps(content, sort_keys=True)
     return ThroughputPlan(
@@ -101,7 +126,7 @@ def plan_throughput(
         model=model,
         model_name=name,
         contenders=refs,
-        dims=dict(sorted(dims.items())),
+        dims=sizes,
         limits=limits,
         way=way,
         pinned=pinned,
@@ -109,6 +134,9 @@ def plan_throughput(
         settings=settings,
         inputs=inputs,
         key=hashlib.sha256(text.encode()).hexdigest(),
+        end_to_end=end_to_end,
+        pipeline=pipeline,
+        items=tuple(items),
     )
 
 
@@ -154,4 +182,6 @@ def _load_part(load: Load) -> str:
         parts.append(load.way)
     if load.instances != 1:
         parts.append(f"instances {load.instances}")
+    if load.pipeline:
+        parts.append(f"pipeline {load.pipeline}")
     return " ".join(parts)

@@ -350,18 +350,7 @@ class ContenderRun:
 
     def failure_record(self) -> Failure | None:
         """The failure as it goes into the result."""
-        if self.failure is None:
-            return None
-        f = self.failure
-        return Failure(
-            phase=f.phase,
-            kind=f.kind,
-            message=f.message,
-            hint=f.hint,
-            exit_signal=f.exit_signal,
-            stderr_tail=f.stderr_tail[-4000:],
-            traceback=f.traceback,
-        )
+        return None if self.failure is None else self.failure.record()
 
     def artefact_record(self) -> ArtefactRef | None:
         """The artefact as it goes into the result; an engine without a file of its own has no build time."""

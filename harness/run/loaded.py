@@ -121,6 +121,9 @@ class LoadedContender(ContenderRun):
             "count": load.concurrency,
             "queue": load.way == "queue",
             "sets": list(self.model.feeds),
+            "processing": self.model.processing.request()
+            if load.pipeline and self.model.processing
+            else None,
         }
         for worker in everyone:
             worker.thaw()

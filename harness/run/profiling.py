@@ -13,7 +13,7 @@ from harness.environment.machine import machine as read_machine
 from harness.environment.software import environment as read_environment
 from harness.errors import StorageError
 from harness.profile_records import ContenderProfile, Layer, ModelGraph, ProfileRecord
-from harness.records import ContenderRef, Failure, VariantRef
+from harness.records import ContenderRef, VariantRef
 from harness.run.jobs import run_job
 from harness.run.models import ResolvedModel, prepare_feeds, resolve_model
 from harness.run.observer import Observer
@@ -114,7 +114,7 @@ def _profile(
             told = worker.request("profile", asked, deadline_s=limit).head
     except WorkerFailure as failure:
         return ContenderProfile(
-            contender=ref, status=failure.status, engine_version=version, failure=_record(failure)
+            contender=ref, status=failure.status, engine_version=version, failure=failure.record()
         )
     finally:
         _remove(build)
@@ -131,18 +131,6 @@ def _profile(
         overhead=profile["overhead"],
         notes=tuple(profile["notes"]),
         traces=tuple(profile["traces"]),
-    )
-
-
-def _record(failure: WorkerFailure) -> Failure:
-    return Failure(
-        phase=failure.phase,
-        kind=failure.kind,
-        message=failure.message,
-        hint=failure.hint,
-        exit_signal=failure.exit_signal,
-        stderr_tail=failure.stderr_tail[-4000:],
-        traceback=failure.traceback,
     )
 
 

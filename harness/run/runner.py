@@ -63,7 +63,7 @@ def run_plan(
             name=plan.name,
             kind=plan.kind,
             plan_key=plan.key,
-            user=_user(),
+            user=user_name(),
             machine=machine,
             environment=environment,
             settings=plan.settings,
@@ -180,14 +180,14 @@ def _run_group(
         if len(plan.groups) > 1:
             observer.say(f"{group.key}: {error}")
         return
-    watch, cpu_before = Watch(), _own_cpu_s()
+    watch, cpu_before = Watch(), own_cpu_s()
     watching.append(watch)
     try:
         runner.measure()
     except KeyboardInterrupt:
         outcome.results += [r for r in runner.results("interrupted") if r.trials or r.failure]
         raise
-    pressure = doubts_of_run(watch.delta(_own_cpu_s() - cpu_before), machine)
+    pressure = doubts_of_run(watch.delta(own_cpu_s() - cpu_before), machine)
     results = [_doubted(result, pressure) for result in runner.results("measured")]
     for result in results:
         keep(partial(store.save_result, result, _metrics(result)))
@@ -209,13 +209,14 @@ def _metrics(result: Result) -> dict[str, Estimate]:
     return estimates(summarise(result))
 
 
-def _own_cpu_s() -> float:
+def own_cpu_s() -> float:
     """CPU seconds of this process and of all its children that have ended."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Who measures; empty where the system does not tell."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

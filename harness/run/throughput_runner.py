@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psutil
 
 from harness.environment.machine import machine as read_machine
 from harness.environment.pressure import between, snapshot
 from harness.environment.software import environment as read_environment
-from harness.errors import HarnessError, StorageError
+from harness.errors import HarnessError, InputError, StorageError
 from harness.judge.comparison import Estimate
 from harness.judge.doubt import doubts_of_run
 from harness.judge.load_point import judge_point
@@ -19,13 +19,13 @@ from harness.judge.metrics import estimates
 from harness.judge.parity import worst_of
 from harness.judge.summary import summarise
 from harness.plan.throughput import SCENARIO, ThroughputPlan
-from harness.records import Bounds, Case, Failure, Memory, Result, Run, Warning_
+from harness.records import Bounds, Case, Memory, Result, Run, Warning_
 from harness.run.loaded import LoadedContender
 from harness.run.models import ReadyModel, prepare_model, resolve_model
 from harness.run.observer import Observer
-from harness.run.runner import MEMORY_SHARE, _own_cpu_s, _user
+from harness.run.pipelines import choose_processing
+from harness.run.runner import MEMORY_SHARE, own_cpu_s, user_name
 from harness.run.throughput import Searched, ThroughputRunner
-from harness.run.worker import WorkerFailure
 from results.store import Store
 
 
@@ -52,7 +52,7 @@ def run_throughput(
         name=plan.name,
         kind="throughput",
         plan_key=plan.key,
-        user=_user(),
+        user=user_name(),
         machine=machine,
         environment=environment,
         settings=plan.settings,
@@ -72,16 +72,18 @@ def run_throughput(
         )
         for batch in plan.limits.batches
     }
+    if plan.end_to_end:
+        models = {batch: _with_pipeline(model, plan) for batch, model in models.items()}
     store.begin_run(run)
     outcome = ThroughputOutcome(run)
     available = int(psutil.virtual_memory().available * MEMORY_SHARE)
     runner = ThroughputRunner(plan, models, plan.settings.memory_limit or available, observer)
-    before, cpu_before = snapshot(), _own_cpu_s()
+    before, cpu_before = snapshot(), own_cpu_s()
     try:
         runner.measure()
     except KeyboardInterrupt:
         outcome.interrupted = True
-    pressure = doubts_of_run(between(before, snapshot(), _own_cpu_s() - cpu_before), machine)
+    pressure = doubts_of_run(between(before, snapshot(), own_cpu_s() - cpu_before), machine)
     outcome.results = [
         result
         for contender in runner.contenders
@@ -96,6 +98,17 @@ def run_throughput(
             outcome.unsaved = error
             break
     return outcome
+
+
+def _with_pipeline(model: ReadyModel, plan: ThroughputPlan) -> ReadyModel:
+    """Raises InputError for a model without a pipeline."""
+    processing = choose_processing(model.ref, plan.pipeline, plan.items)
+    if processing is None:
+        raise InputError(
+            f"--end-to-end: {model.ref.name} has no pre- and post-processing",
+            "name a pipeline with --pipeline, e.g. --pipeline classify",
+        )
+    return replace(model, processing=processing)
 
 
 def metrics_of(result: Result, bounds: Bounds) -> dict[str, Estimate]:
@@ -159,7 +172,7 @@ def _result(
         trials=tuple(trial for trial, _ in pairs),
         stop_reason=stop_reason,
         parity=worst_of([parity for _, parity in pairs]),
-        failure=_failure(failure) if failure else None,
+        failure=failure.record() if failure else None,
         warnings=() if failure else (*pressure, *_one_stream(worker, level)),
     )
 
@@ -176,16 +189,4 @@ def _one_stream(worker: LoadedContender, level: int) -> tuple[Warning_, ...]:
             consequence="More requests in flight cannot raise its throughput.",
             advice=f"Compare '{worker.ref.text.partition('?')[0]}?hint=throughput' or '?streams=2', too.",
         ),
-    )
-
-
-def _failure(failure: WorkerFailure) -> Failure:
-    return Failure(
-        phase=failure.phase,
-        kind=failure.kind,
-        message=failure.message,
-        hint=failure.hint,
-        exit_signal=failure.exit_signal,
-        stderr_tail=failure.stderr_tail[-4000:],
-        traceback=failure.traceback,
     )

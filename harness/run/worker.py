@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from harness.records import Status
+from harness.records import Failure, Status
 from harness.run.outcome import MORE_MEMORY, Exit, classify_exit, means_out_of_memory
 from harness.worker.channel import ChannelClosedError, Message, receive, send
 
@@ -45,6 +45,18 @@ class WorkerFailure(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    def record(self) -> Failure:
+        """As it goes into a result."""
+        return Failure(
+            phase=self.phase,
+            kind=self.kind,
+            message=self.message,
+            hint=self.hint,
+            exit_signal=self.exit_signal,
+            stderr_tail=self.stderr_tail[-4000:],
+            traceback=self.traceback,
+        )
 
 
 _STATUS_OF_KIND: dict[str, Status] = {

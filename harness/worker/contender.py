@@ -16,6 +16,7 @@ from backends.contract import (
     Array,
     Artefact,
     ContractError,
+    Feeds,
     ModelSource,
     Probe,
     StateError,
@@ -214,8 +215,25 @@ class ContenderHost:
             self._requests = Requests(self._session)
         head = request.head
         self._bound = ""
-        own = self._requests.set_up(head["count"], queue=head["queue"], sets=head["sets"], feeds=self._feeds)
+        asked = head["processing"]
+        own = self._requests.set_up(
+            head["count"],
+            queue=head["queue"],
+            sets=head["sets"],
+            feeds=self._feeds,
+            stager=None if asked is None else lambda session, feeds: self._staged(session, feeds, asked),
+        )
         return Message({"ceiling_per_s": own})
+
+    def _staged(self, session: Session, feeds: Feeds, asked: Mapping[str, Any]) -> StagedCall:
+        """A request that goes through all stages; raises ContractError when one of them does not work."""
+        processing, problems = self._processing(asked)
+        call = StagedCall(session, feeds, processing, problems)
+        if processing is not None:
+            call.check()
+        if call.problems:
+            raise ContractError("; ".join(f"{stage}: {why}" for stage, why in call.problems.items()))
+        return call
 
     def window(self, request: Message) -> Message:
         """Keep the requests in flight for one window, and compare the last outputs of each with the checked ones."""

@@ -9,8 +9,11 @@ from backends.base import Session
 from backends.contract import Array
 from harness.worker.channel import Message
 from harness.worker.closed_loop import Caller, Loop, ceiling, run_queue, run_threads
+from harness.worker.stages import StagedCall
 
 Difference = Callable[[Mapping[str, Array], Mapping[str, Array]], float | None]
+Stager = Callable[[Session, Mapping[str, Array]], StagedCall]
+"""Makes a request that goes through all stages, with a pipeline of its own."""
 
 
 class Requests:
@@ -21,14 +24,22 @@ class Requests:
         self._forks: list[Session] = []
         self._queue = False
         self._sets: list[str] = []
+        self._staged: list[StagedCall] = []
         self._ceilings: dict[tuple[int, bool], float] = {}
 
     def set_up(
-        self, count: int, *, queue: bool, sets: Sequence[str], feeds: Mapping[str, Mapping[str, Array]]
+        self,
+        count: int,
+        *,
+        queue: bool,
+        sets: Sequence[str],
+        feeds: Mapping[str, Mapping[str, Array]],
+        stager: Stager | None = None,
     ) -> float:
         """Have `count` requests, bound and run once; returns the loop's own ceiling in requests per second.
 
-        Requests that are not needed any more are closed.
+        With a `stager` each request is a whole call from encoded items to answers. Requests that are not needed any
+        more are closed.
         """
         while len(self._forks) >= count:
             self._forks.pop().close()
@@ -41,18 +52,34 @@ class Requests:
             request.upload()
             request.synchronize()
             request.timed_call()()
+        self._staged = []
+        if stager is not None:
+            self._staged = [
+                stager(request, feeds[name]) for request, name in zip(self._all, self._sets, strict=True)
+            ]
         if (count, queue) not in self._ceilings:
             self._ceilings[count, queue] = ceiling(count, queue=queue)
         return self._ceilings[count, queue]
 
     def run(self, begin_ns: int, end_ns: int) -> Loop:
         """Keep all requests in flight until `end_ns`."""
+        if self._staged:
+            callers = [Caller(call.whole, call.session.in_thread) for call in self._staged]
+            return run_threads(callers, begin_ns, end_ns)
         if self._queue:
             return run_queue(self._all, begin_ns, end_ns)
         return run_threads([Caller(r.timed_call(), r.in_thread) for r in self._all], begin_ns, end_ns)
 
     def drift(self, expected: Mapping[str, Mapping[str, Array]], difference: Difference) -> float | None:
-        """Largest difference of any request's last outputs under load from those of the single request."""
+        """Largest difference of any request's last outputs under load from those of the single request.
+
+        Requests that go through all stages have inputs of their own: each is run once more with its last ones, alone.
+        """
+        if self._staged:
+            return max(
+                (value for call in self._staged if (value := _repeated(call, difference)) is not None),
+                default=None,
+            )
         found = [
             difference(request.download(), expected[name])
             for request, name in zip(self._all, self._sets, strict=True)
@@ -68,6 +95,17 @@ class Requests:
     @property
     def _all(self) -> list[Session]:
         return [self._first, *self._forks]
+
+
+def _repeated(call: StagedCall, difference: Difference) -> float | None:
+    if call.last is None:
+        return None
+    session = call.session
+    loaded = session.download()
+    with session.in_thread():
+        session.upload(call.last)
+        session.timed_call()()
+    return difference(loaded, session.download())
 
 
 def window(requests: Requests, request: Message) -> tuple[dict[str, int], bytes]:

@@ -37,6 +37,8 @@ class StagedCall:
     feeds: Feeds
     processing: Processing | None
     problems: dict[str, str] = field(default_factory=dict)
+    last: Feeds | None = None
+    """What the last whole call brought in."""
 
     def __post_init__(self) -> None:
         self._infer = self.session.timed_call()
@@ -87,7 +89,7 @@ class StagedCall:
         preprocess, postprocess = self._steps()
         session, path = self.session, self._download_path
         start = time.perf_counter_ns()
-        feeds = preprocess()
+        self.last = feeds = preprocess()
         session.upload(feeds)
         self._infer()
         postprocess(session.download(path))

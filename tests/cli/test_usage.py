@@ -74,7 +74,8 @@ def test_help_of_all_lists_every_command(harness: Harness) -> None:
         ("backends", ["ort", "openvino", "torch", "trt", "pip install tensorrt"]),
         ("models", ["tiny-cnn", "resnet50", "float32"]),
         ("suites", ["quick", "smoke", "scaling"]),
-        ("scenarios", ["single_stream"]),
+        ("scenarios", ["single_stream", "closed_loop"]),
+        ("pipelines", ["classify", "detect", "embed"]),
     ],
 )
 def test_lists(what: str, words: list[str], harness: Harness) -> None:

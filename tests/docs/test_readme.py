@@ -60,8 +60,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_commands_under_use_run_as_typed(place: Path, command: str) -> None:
     words = shlex.split(command)
     assert words[0] == "harness"
-    if words[1] == "compare" and "--from-history" not in words:
+    if words[1] in ("compare", "throughput") and "--from-history" not in words:
         words += QUICK
+    if words[1] == "throughput":
+        # A bound on the 99th percentile needs hundreds of requests a point, which two seconds do not give.
+        words += ["--max-latency", "p50=10s", "--concurrency", "1,2", "--threads", "1"]
+    if words[1] == "profile":
+        words += ["--calls", "5"]
     environment = {**os.environ, "HARNESS_DB": str(place / "harness.db")}
     result = subprocess.run(
         [sys.executable, "-P", "-m", *words],

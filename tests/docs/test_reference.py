@@ -26,7 +26,16 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["cli.md", "comparison.schema.json", "suite.schema.json"])
+GENERATED = (
+    "cli.md",
+    "comparison.schema.json",
+    "throughput.schema.json",
+    "profile.schema.json",
+    "suite.schema.json",
+)
+
+
+@pytest.mark.parametrize("name", GENERATED)
 def test_generated_pages_are_up_to_date(fresh: Path, name: str) -> None:
     assert (REFERENCE / name).read_text() == (fresh / name).read_text(), "run `make docs`"
 
