@@ -10,8 +10,8 @@ import click
 
 from harness.cli.main import COMMANDS, cli
 from harness.judge.document import ComparisonDocument
-from harness.judge.load_curve import ThroughputDocument
-from harness.judge.profile_document import ProfileDocument
+from harness.judge.load.curve import ThroughputDocument
+from harness.judge.profile.document import ProfileDocument
 from harness.plan.suite_schema import suite_json_schema
 from harness.records import Record
 

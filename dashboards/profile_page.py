@@ -10,8 +10,8 @@ from dashboards.charts.chart import Chart
 from dashboards.charts.profile import longest_chart, strip_chart
 from dashboards.palette import Series, assign
 from dashboards.report import render_page, require_report_packages
-from harness.judge.profile_document import ProfileDocument
-from harness.judge.profile_table import Cell, Column
+from harness.judge.profile.document import ProfileDocument
+from harness.judge.profile.table import Cell, Column
 from harness.records import Failure, Warning_
 from harness.show import numbers as fmt
 

@@ -10,7 +10,7 @@ from dashboards.charts.chart import Chart
 from dashboards.charts.load import latency_throughput_chart, scaling_chart
 from dashboards.palette import Series, assign
 from dashboards.report import render_page, require_report_packages
-from harness.judge.load_curve import LoadPair, ThroughputDocument
+from harness.judge.load.curve import LoadPair, ThroughputDocument
 from harness.records import Bounds, Failure, Result, Warning_
 
 

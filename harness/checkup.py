@@ -12,11 +12,11 @@ from harness.environment.machine import machine
 from harness.environment.pressure import PressureDelta, between, snapshot
 from harness.environment.software import environment
 from harness.errors import ExitCode
-from harness.judge import doubt_noise
-from harness.judge.doubt import doubts_of_run
+from harness.judge.doubts import noise as noise_doubts
+from harness.judge.doubts.gather import doubts_of_run
 from harness.judge.noise import NoiseFigures, judge_noise
-from harness.noise_samples import NoiseSamples
 from harness.records import Environment, Machine, Warning_
+from harness.records.noise import NoiseSamples
 from harness.run.engines import probe_all
 from harness.run.noise import measure_noise
 from harness.run.observer import Observer
@@ -55,7 +55,7 @@ def listen(here: Machine, seconds: float, observer: Observer) -> Noise:
         figures = judge_noise(samples)
     except (WorkerFailure, ValueError) as failure:
         return Noise(None, None, reason=f"the noise could not be measured: {failure}")
-    found = (*doubt_noise.doubts(figures, samples.clock), *doubts_of_run(samples.pressure, here))
+    found = (*noise_doubts.doubts(figures, samples.clock), *doubts_of_run(samples.pressure, here))
     return Noise(samples, figures, found)
 
 

@@ -54,7 +54,7 @@ class OperatorWork:
 
 @dataclass
 class Counted:
-    """The whole graph; see `harness.work_records.Work` for what the fields mean."""
+    """The whole graph; see `harness.records.work.Work` for what the fields mean."""
 
     macs: int = 0
     int8_macs: int = 0

@@ -11,8 +11,8 @@ from dashboards import samples
 from dashboards.charts import theme
 from dashboards.charts.chart import Chart, DataTable
 from dashboards.palette import Series
-from harness.judge.load_curve import LoadCurve
-from harness.judge.load_point import LoadPoint
+from harness.judge.load.curve import LoadCurve
+from harness.judge.load.point import LoadPoint
 from harness.records import Bounds
 from harness.show import numbers as fmt
 

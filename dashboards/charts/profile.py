@@ -9,7 +9,7 @@ import altair as alt
 from dashboards.charts import theme
 from dashboards.charts.chart import Chart, DataTable
 from dashboards.palette import COLOURS, Series
-from harness.judge.profile_table import ProfileTable, Row
+from harness.judge.profile.table import ProfileTable, Row
 from harness.show import numbers as fmt
 
 ROW_LABEL = 22

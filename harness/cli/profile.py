@@ -54,7 +54,7 @@ def command(**flags: Any) -> int:
 
     from harness.cli.documents import check_exports, write_text
     from harness.cli.signals import interruptible
-    from harness.judge.profile_document import document_of
+    from harness.judge.profile.document import document_of
     from harness.run.profiling import run_profiles
     from harness.show.console import make_console
     from harness.show.profile import print_profile, print_profile_answer

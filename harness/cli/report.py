@@ -11,7 +11,7 @@ from harness.cli.options import db_option, output_options
 
 if TYPE_CHECKING:
     from harness.judge.document import ComparisonDocument
-    from harness.judge.load_curve import ThroughputDocument
+    from harness.judge.load.curve import ThroughputDocument
     from results.store import Store
 
 NEWEST = 20
@@ -88,7 +88,7 @@ def read_document(path: Path) -> ComparisonDocument:
 
 def _throughput(run: str | None, db: str | None) -> ThroughputDocument | None:
     """The document of a run of closed loops; None for any other run or file."""
-    from harness.judge.load_curve import ThroughputDocument, judge_run
+    from harness.judge.load.curve import ThroughputDocument, judge_run
     from results.store import open_store
 
     if run and _names_file(run):

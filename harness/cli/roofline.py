@@ -10,9 +10,9 @@ import click
 from harness.cli.options import ParamType
 
 if TYPE_CHECKING:
+    from harness.records.work import Ceilings
     from harness.show.progress import ProgressView
     from harness.show.roofline import ModelAtBest
-    from harness.work_records import Ceilings
 
 
 class PrecisionType(ParamType):

@@ -11,7 +11,7 @@ from harness.cli.options import SIZE, db_option, measuring_options, output_optio
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.judge.load_curve import ThroughputDocument
+    from harness.judge.load.curve import ThroughputDocument
     from harness.plan.throughput import ThroughputPlan
     from harness.run.throughput_runner import ThroughputOutcome
     from results.store import Store
@@ -144,7 +144,7 @@ def _left_out(flag: str) -> bool:
 
 def _finish(outcome: ThroughputOutcome, store: Store, flags: dict[str, Any], console: Console) -> int:
     from harness.errors import ExitCode
-    from harness.judge.load_curve import judge_run
+    from harness.judge.load.curve import judge_run
     from harness.show.throughput import print_throughput, print_throughput_answer
 
     document = judge_run(outcome.run, outcome.results, interrupted=outcome.interrupted)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.environment.pressure import PressureDelta
-from harness.judge.doubt import doubts_of_run
+from harness.judge.doubts.gather import doubts_of_run
 from harness.records import Machine, Warning_
 
 FINALISTS = 4

@@ -13,8 +13,8 @@ from harness.judge.intervals import Floats, Interval, of_values
 from harness.judge.pooling import pool
 from harness.judge.resolution import Components, Resolution, components, plan_comparison, resolve
 from harness.judge.verdict import decide
-from harness.noise_samples import NoiseSamples, NoiseTrial
 from harness.records import Settings
+from harness.records.noise import NoiseSamples, NoiseTrial
 
 STARTUP_S = 3.0
 """Seconds that starting, loading and warming up two usual engines takes, in every trial."""

@@ -11,7 +11,7 @@ from typing import Literal
 
 from harness.judge.comparison import Estimate
 from harness.records import Record, Result
-from harness.work_records import OPERATIONS_PER_MAC, Ceilings, Work
+from harness.records.work import OPERATIONS_PER_MAC, Ceilings, Work
 
 Bound = Literal["compute", "memory"]
 

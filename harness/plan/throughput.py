@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import UsageError
-from harness.judge.search import Limits
+from harness.judge.load.search import Limits
 from harness.plan.cases import case_key, group_key, model_dims, model_name
 from harness.plan.contender import parse_contenders
 from harness.plan.quantities import parse_duration

@@ -16,11 +16,11 @@ from backends.ceilings import Size
 from harness.environment.pressure import between, snapshot
 from harness.judge.ceiling import block_rate, doubts, finalists, is_settled
 from harness.records import Machine
+from harness.records.work import Ceiling, Tried
 from harness.run.canary import CanaryBird
 from harness.run.jobs import ask_job
 from harness.run.observer import Observer
 from harness.run.worker import Worker, WorkerFailure
-from harness.work_records import Ceiling, Tried
 
 DEADLINE_S = 60.0
 TRY_S = 0.1

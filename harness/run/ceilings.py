@@ -10,10 +10,10 @@ from harness.environment.last_level import last_level_cache
 from harness.environment.machine import machine as this_machine
 from harness.environment.pressure import snapshot
 from harness.records import Machine
+from harness.records.work import Ceiling, Ceilings
 from harness.run import kept
 from harness.run.ceiling_bench import NoCeilingError, Way, measure
 from harness.run.observer import Observer
-from harness.work_records import Ceiling, Ceilings
 
 REVISION = 1
 """Raised when the same machine would be given other ceilings: kept ones are then measured again."""

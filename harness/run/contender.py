@@ -15,7 +15,7 @@ from backends.contract import Array, TensorSpec
 from harness.environment import page_cache
 from harness.judge import parity as judge
 from harness.judge.pacing import DISCARD, passes_wanted
-from harness.judge.warming import CHUNK_CALLS, CHUNK_NS, least_warm_up, warm_enough
+from harness.judge.warmup.warming import CHUNK_CALLS, CHUNK_NS, least_warm_up, warm_enough
 from harness.records import (
     ArtefactRef,
     ContenderRef,

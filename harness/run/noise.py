@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.environment.threads import usable_cores
 from harness.environment.watch import Watch
-from harness.noise_samples import ClockFacts, NoiseBlock, NoiseSamples, NoiseTrial
+from harness.records.noise import ClockFacts, NoiseBlock, NoiseSamples, NoiseTrial
 from harness.run.jobs import ask_job
 from harness.run.observer import Observer
 from harness.run.worker import Worker

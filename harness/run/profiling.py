@@ -12,8 +12,8 @@ from backends.contract import Array, ModelSource
 from harness.environment.machine import machine as read_machine
 from harness.environment.software import environment as read_environment
 from harness.errors import StorageError
-from harness.profile_records import ContenderProfile, Layer, ModelGraph, ProfileRecord
 from harness.records import ContenderRef, VariantRef
+from harness.records.profile import ContenderProfile, Layer, ModelGraph, ProfileRecord
 from harness.run.jobs import run_job
 from harness.run.models import ResolvedModel, prepare_feeds, resolve_model
 from harness.run.observer import Observer

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from harness.environment.machine import machine as this_machine
 from harness.judge.pacing import worth_a_ceiling
 from harness.records import ContenderRef, Settings, VariantRef
+from harness.records.work import Ceilings, Work
 from harness.run.ceilings import ceilings
 from harness.run.models import ReadyModel
 from harness.run.observer import Observer
 from harness.run.work import NoWorkError, count_work
-from harness.work_records import Ceilings, Work
 
 DEVICE_FLAVOURS = {"cuda": "cuda"}
 """Flavour -> device whose ceilings are known; other flavours than the CPU's have none."""

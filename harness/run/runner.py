@@ -18,7 +18,7 @@ from harness.environment.software import environment as read_environment
 from harness.environment.watch import Watch
 from harness.errors import HarnessError, StorageError
 from harness.judge.comparison import Estimate
-from harness.judge.doubt import doubts_of_result, doubts_of_run
+from harness.judge.doubts.gather import doubts_of_result, doubts_of_run
 from harness.judge.metrics import estimates
 from harness.judge.summary import summarise
 from harness.plan.cases import Plan, PlannedGroup, case_key

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.judge.load_pace import (
+from harness.judge.load.pace import (
     points_to_measure,
     round_seconds,
     rounds_that_fit,
@@ -17,7 +17,7 @@ from harness.judge.load_pace import (
     warm_s,
     window_s,
 )
-from harness.judge.search import Point, Seen, next_points
+from harness.judge.load.search import Point, Seen, next_points
 from harness.plan.throughput import ThroughputPlan
 from harness.records import ContenderRef, Round, VariantRef
 from harness.run.canary import CanaryBird

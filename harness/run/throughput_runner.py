@@ -13,8 +13,8 @@ from harness.environment.pressure import between, snapshot
 from harness.environment.software import environment as read_environment
 from harness.errors import HarnessError, InputError, StorageError
 from harness.judge.comparison import Estimate
-from harness.judge.doubt import doubts_of_run
-from harness.judge.load_point import judge_point
+from harness.judge.doubts.gather import doubts_of_run
+from harness.judge.load.point import judge_point
 from harness.judge.metrics import estimates
 from harness.judge.parity import worst_of
 from harness.judge.summary import summarise

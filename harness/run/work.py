@@ -7,11 +7,11 @@ from importlib import metadata
 
 from backends.contract import ModelSource
 from harness.errors import InputError
+from harness.records.work import Work
 from harness.run import kept
 from harness.run.jobs import run_job
 from harness.run.models import check_variant
 from harness.run.worker import WorkerFailure
-from harness.work_records import Work
 
 DEADLINE_S = 300.0
 

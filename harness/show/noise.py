@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.judge.noise import LONG_COMMAND, NoiseFigures
 from harness.judge.ratio_text import ratio_text
 from harness.judge.resolution import Resolution
-from harness.noise_samples import NoiseSamples
+from harness.records.noise import NoiseSamples
 
 if TYPE_CHECKING:
     from harness.checkup import Noise

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.judge.profile_document import ProfileDocument
-from harness.judge.profile_table import Column, ProfileTable, Row
-from harness.profile_records import ContenderProfile
+from harness.judge.profile.document import ProfileDocument
+from harness.judge.profile.table import Column, ProfileTable, Row
+from harness.records.profile import ContenderProfile
 from harness.show.comparison import last_words, print_warning
 from harness.show.numbers import quantity, share
 

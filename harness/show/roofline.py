@@ -13,9 +13,9 @@ from rich.text import Text
 from harness.judge.ceiling import AGAIN, HIGHER
 from harness.judge.roofline import AtBest
 from harness.records import Record
+from harness.records.work import Ceiling, Ceilings, Work
 from harness.show.lists import print_notes, print_rows
 from harness.show.numbers import NOT_AVAILABLE, quantity, significant
-from harness.work_records import Ceiling, Ceilings, Work
 
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 

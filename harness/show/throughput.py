@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.judge.load_curve import LoadCurve, ThroughputDocument
-from harness.judge.load_point import LoadPoint
+from harness.judge.load.curve import LoadCurve, ThroughputDocument
+from harness.judge.load.point import LoadPoint
 from harness.show.comparison import last_words, print_warning
 from harness.show.numbers import figure
 

@@ -15,8 +15,8 @@ from backends.catalogue import load_adapter
 from backends.conformance.models import MODELS
 from backends.contract import ContractError, ModelSource, UnsupportedError, Variant
 from backends.profile import Profile, ProfiledLayer, check_profile
-from harness.judge.layers import cover
-from harness.profile_records import Layer, ModelGraph
+from harness.judge.profile.layers import cover
+from harness.records.profile import Layer, ModelGraph
 from suites.catalogue import builtin
 from suites.export import export
 from suites.graph_tensors import graph_tensors

@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from harness.judge.profile_document import ProfileDocument
+from harness.judge.profile.document import ProfileDocument
 from tests.cli.command import Harness
 
 FAKE = "fake?time_us=1600"

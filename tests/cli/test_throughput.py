@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judge.load_curve import ThroughputDocument
+from harness.judge.load.curve import ThroughputDocument
 from tests.cli.command import Harness
 
 SHORT = (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.judge.profile_document import ProfileDocument, document_of
-from harness.profile_records import ContenderProfile, GraphNode, Layer, ModelGraph, ProfileRecord
+from harness.judge.profile.document import ProfileDocument, document_of
 from harness.records import ContenderRef, Failure, VariantRef
+from harness.records.profile import ContenderProfile, GraphNode, Layer, ModelGraph, ProfileRecord
 from tests.factories import make_environment, make_machine, make_model
 
 US = 1_000

@@ -10,7 +10,7 @@ import pytest
 from dashboards.charts.load import latency_throughput_chart, scaling_chart
 from dashboards.palette import assign
 from dashboards.throughput_report import render_throughput
-from harness.judge.load_curve import ThroughputDocument, judge_run
+from harness.judge.load.curve import ThroughputDocument, judge_run
 from harness.records import Bounds
 from tests.dashboards.browser import Browser
 from tests.factories import make_failure, make_run

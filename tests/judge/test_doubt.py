@@ -12,7 +12,7 @@ import pytest
 from harness.environment.pressure import PressureDelta
 from harness.environment.setting import Setting
 from harness.environment.tempo import TempoDelta
-from harness.judge.doubt import doubts_of_result, doubts_of_run
+from harness.judge.doubts.gather import doubts_of_result, doubts_of_run
 from harness.records import ContenderRef, Machine, Result, Round, Trial, Warning_
 from tests.factories import make_case, make_failure, make_machine, make_result
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.judge.doubt import doubts_of_result
-from harness.judge.doubt_inputs import input_levels, levels_gap
+from harness.judge.doubts.gather import doubts_of_result
+from harness.judge.doubts.inputs import input_levels, levels_gap
 from harness.records import Result
 from tests.judge.test_doubt import by_code, change_rounds, make_measured, make_round, make_trial, only_doubt
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judge.doubt_numbers import doubts_of_outputs, doubts_of_weights
+from harness.judge.doubts.numbers import doubts_of_outputs, doubts_of_weights
 from tests.judge.test_doubt import assert_complete
 
 

@@ -10,7 +10,7 @@ import pytest
 from harness.environment.pressure import PressureDelta
 from harness.environment.setting import Setting
 from harness.environment.tempo import TempoDelta
-from harness.judge.doubt_tempo import doubts
+from harness.judge.doubts.tempo import doubts
 from tests.judge.test_doubt import QUIET, assert_complete, by_code, plain_machine
 
 

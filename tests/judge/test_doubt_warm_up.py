@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.judge.doubt_samples import doubts
+from harness.judge.doubts.samples import doubts
 from harness.records import Result, Warning_
 from tests.judge.test_doubt import make_measured
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judge.layers import common_groups, cover, leaving
-from harness.profile_records import GraphNode, Layer, ModelGraph
+from harness.judge.profile.layers import common_groups, cover, leaving
+from harness.records.profile import GraphNode, Layer, ModelGraph
 
 
 def graph(*nodes: tuple[str, str, str], outputs: str = "") -> ModelGraph:

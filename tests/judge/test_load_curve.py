@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judge.load_curve import judge_run
-from harness.judge.load_point import judge_point
+from harness.judge.load.curve import judge_run
+from harness.judge.load.point import judge_point
 from harness.records import Bounds, Run
 from tests.factories import make_failure, make_parity, make_run
 from tests.loads import make_loaded

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from harness.environment.pressure import PressureDelta
-from harness.judge.doubt_noise import doubts
+from harness.judge.doubts.noise import doubts
 from harness.judge.intervals import Interval
 from harness.judge.noise import drift, judge_noise, log_ratios, spreads
-from harness.noise_samples import ClockFacts, NoiseBlock, NoiseSamples, NoiseTrial
+from harness.records.noise import ClockFacts, NoiseBlock, NoiseSamples, NoiseTrial
 from tests.judge.test_doubt import assert_complete, by_code
 
 CLOCK = ClockFacts(

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from harness.judge.profile_document import document_of
-from harness.judge.profile_table import Column, ProfileTable, make_table
-from harness.profile_records import ContenderProfile, GraphNode, Layer, ModelGraph, ProfileRecord
+from harness.judge.profile.document import document_of
+from harness.judge.profile.table import Column, ProfileTable, make_table
 from harness.records import ContenderRef, Failure, VariantRef
+from harness.records.profile import ContenderProfile, GraphNode, Layer, ModelGraph, ProfileRecord
 from tests.factories import make_environment, make_machine, make_model
 
 MS = 1_000_000

@@ -8,7 +8,7 @@ import pytest
 
 from harness.judge.comparison import Estimate
 from harness.judge.roofline import Roofline, at_best, roofline
-from harness.work_records import Ceiling, Ceilings, Traffic, Work
+from harness.records.work import Ceiling, Ceilings, Traffic, Work
 from tests.factories import make_machine
 
 GIGA = 1e9

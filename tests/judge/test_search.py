@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from harness.judge.search import Limits, Point, Seen, next_points
+from harness.judge.load.search import Limits, Point, Seen, next_points
 
 S = 0.01
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.judge.doubt_stages import NO_STEP, doubts
+from harness.judge.doubts.stages import NO_STEP, doubts
 from harness.judge.stage_times import additivity, carried, stage_estimates
 from harness.records import StagePass, StageTimes, TransferTimes
 from tests.factories import make_failure, make_result, make_trials

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from harness.judge.steady import Steadiness, judge_warmup, steady_from
+from harness.judge.warmup.steady import Steadiness, judge_warmup, steady_from
 from tests.judge.synthetic_warmup import KINDS, Curve, draw_curve
 
 DEVELOPED_ON = 0

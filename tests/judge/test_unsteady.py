@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.judge.steady import judge_warmup
-from harness.judge.unsteady import how_unsteady
+from harness.judge.warmup.steady import judge_warmup
+from harness.judge.warmup.unsteady import how_unsteady
 
 
 def noisy(levels: np.ndarray) -> list[int]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from harness.judge.steady import Steadiness
-from harness.judge.warming import (
+from harness.judge.warmup.steady import Steadiness
+from harness.judge.warmup.warming import (
     CHUNK_CALLS,
     CHUNK_NS,
     FIRST_NS,

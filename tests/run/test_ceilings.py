@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from harness.records.work import Ceiling
 from harness.run import ceilings as module
 from harness.run import kept
 from harness.run.ceiling_bench import NoCeilingError, Way, measure
 from harness.run.ceilings import SMALLEST_ARRAY, array_bytes, ceilings, product_ways, stream_ways
 from harness.run.observer import Silent
-from harness.work_records import Ceiling
 from tests.factories import make_machine
 
 SMALL = (64, 64, 64)

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from harness.judge.roofline import AtBest
+from harness.records.work import Ceiling, Ceilings, Traffic, Work
 from harness.show.roofline import ModelAtBest, RooflineDocument, age, print_ceilings, rate, to_json, unit_of
-from harness.work_records import Ceiling, Ceilings, Traffic, Work
 from tests.factories import make_machine
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

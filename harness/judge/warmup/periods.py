@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.judge.dependence import MAD_TO_SIGMA, Floats
-from harness.judge.segments import slope
+from harness.judge.warmup.segments import slope
 
 MIN_PERIOD = 6
 """Calls. Faster alternation is in every block alike; it shows as two modes (`judge/modes.py`)."""

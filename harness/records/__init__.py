@@ -11,21 +11,21 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.machine_records import Environment as Environment
-from harness.machine_records import Gpu as Gpu
-from harness.machine_records import Machine as Machine
-from harness.pass_records import NumberCount as NumberCount
-from harness.pass_records import ResourcePass as ResourcePass
-from harness.pass_records import StageName as StageName
-from harness.pass_records import StagePass as StagePass
-from harness.pass_records import StageTimes as StageTimes
-from harness.pass_records import TransferTimes as TransferTimes
-from harness.record_base import PossiblyInfinite as PossiblyInfinite
-from harness.record_base import Record as Record
-from harness.record_base import Warning_ as Warning_
-from harness.record_base import new_id as new_id
-from harness.record_base import now as now
-from harness.work_records import Ceilings, Work
+from harness.records.base import PossiblyInfinite as PossiblyInfinite
+from harness.records.base import Record as Record
+from harness.records.base import Warning_ as Warning_
+from harness.records.base import new_id as new_id
+from harness.records.base import now as now
+from harness.records.machine import Environment as Environment
+from harness.records.machine import Gpu as Gpu
+from harness.records.machine import Machine as Machine
+from harness.records.passes import NumberCount as NumberCount
+from harness.records.passes import ResourcePass as ResourcePass
+from harness.records.passes import StageName as StageName
+from harness.records.passes import StagePass as StagePass
+from harness.records.passes import StageTimes as StageTimes
+from harness.records.passes import TransferTimes as TransferTimes
+from harness.records.work import Ceilings, Work
 
 SCHEMA_VERSION = 1
 

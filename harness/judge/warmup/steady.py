@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 
 from harness.judge.dependence import MAD_TO_SIGMA, Floats
-from harness.judge.periods import Cycle, find_cycle
-from harness.judge.segments import Noise, Segment, cut, estimate_noise, slope
-from harness.judge.settling import disturbances, end_of_warm_up, tail_start
+from harness.judge.warmup.periods import Cycle, find_cycle
+from harness.judge.warmup.segments import Noise, Segment, cut, estimate_noise, slope
+from harness.judge.warmup.settling import disturbances, end_of_warm_up, tail_start
 
 Kind = Literal["flat", "warm-up", "slowdown", "drift", "cyclic", "unsteady", "too_short"]
 

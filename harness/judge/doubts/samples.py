@@ -8,9 +8,9 @@ import numpy as np
 
 from harness.judge.dependence import MAD_TO_SIGMA, Floats, effective_count, lag1
 from harness.judge.modes import two_modes
-from harness.judge.steady import judge_warmup
-from harness.judge.unsteady import how_unsteady
-from harness.judge.warming import still_warming
+from harness.judge.warmup.steady import judge_warmup
+from harness.judge.warmup.unsteady import how_unsteady
+from harness.judge.warmup.warming import still_warming
 from harness.records import Result, Trial, Warning_
 
 CANARY_SPREAD = 0.05

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.judge.noise import NoiseFigures
-from harness.noise_samples import ClockFacts
 from harness.records import Warning_
+from harness.records.noise import ClockFacts
 
 SLOW_READ_NS = 500.0
 """A reading from Python takes 40 to 100 ns where the kernel is not entered."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from harness.record_base import Record
+from harness.records.base import Record
 
 
 class Gpu(Record):

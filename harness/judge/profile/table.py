@@ -1,6 +1,6 @@
 """One table from the profiles of several contenders: rows of ONNX nodes, times, sums by operator, and doubts.
 
-Derived from `harness.profile_records.ProfileRecord` alone. Times are seconds a call; shares are of the sum of a
+Derived from `harness.records.profile.ProfileRecord` alone. Times are seconds a call; shares are of the sum of a
 contender's layers.
 """
 
@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
-from harness.judge.layers import Nodes, common_groups, cover, leaving
-from harness.judge.profile_doubts import Figures, doubts
-from harness.profile_records import ContenderProfile, ModelGraph, ProfileRecord
+from harness.judge.profile.doubts import Figures, doubts
+from harness.judge.profile.layers import Nodes, common_groups, cover, leaving
 from harness.records import Record, Warning_
+from harness.records.profile import ContenderProfile, ModelGraph, ProfileRecord
 
 DISTURBED = 1.5
 """A profiled call that took more than this many medians was disturbed by something else on the machine."""

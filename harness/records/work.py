@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.machine_records import Machine
-from harness.record_base import Record, Warning_, now
+from harness.records.base import Record, Warning_, now
+from harness.records.machine import Machine
 
 BYTES_PER_ELEMENT = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "int8": 1}
 """Width in memory of a float tensor at each precision: TF32 is float32 in memory."""

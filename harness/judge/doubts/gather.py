@@ -6,26 +6,18 @@ A figure that is missing is a doubt of its own, never silence: silence would rea
 from __future__ import annotations
 
 from harness.environment.pressure import PressureDelta
-from harness.judge import (
-    doubt_asked,
-    doubt_inputs,
-    doubt_machine,
-    doubt_numbers,
-    doubt_samples,
-    doubt_stages,
-    doubt_tempo,
-)
+from harness.judge.doubts import asked, inputs, numbers, samples, stages, tempo
+from harness.judge.doubts import machine as machine_doubts
 from harness.records import Machine, Result, Warning_
 
 
 def doubts_of_run(delta: PressureDelta | None, machine: Machine) -> tuple[Warning_, ...]:
-    """Doubts about the machine while it measured: stolen, shared, throttled, swapping, hot, clocked up
-    and down.
+    """Doubts about the machine while it measured: stolen, shared, throttled, swapping, hot, clocked up and down.
 
     `delta` spans the measurement; None when no counters were read.
     """
-    tempo = doubt_tempo.doubts(delta, machine) if delta is not None else ()
-    return doubt_machine.doubts(delta, machine) + tempo
+    of_tempo = tempo.doubts(delta, machine) if delta is not None else ()
+    return machine_doubts.doubts(delta, machine) + of_tempo
 
 
 def doubts_of_result(result: Result) -> tuple[Warning_, ...]:
@@ -37,9 +29,9 @@ def doubts_of_result(result: Result) -> tuple[Warning_, ...]:
     if result.status not in ("measured", "interrupted"):
         return ()
     return (
-        *doubt_samples.doubts(result),
-        *doubt_inputs.doubts(result),
-        *doubt_stages.doubts(result),
-        *doubt_numbers.doubts(result),
-        *doubt_asked.doubts(result),
+        *samples.doubts(result),
+        *inputs.doubts(result),
+        *stages.doubts(result),
+        *numbers.doubts(result),
+        *asked.doubts(result),
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.judge.profile_table import ProfileTable, make_table
-from harness.profile_records import ProfileRecord
+from harness.judge.profile.table import ProfileTable, make_table
 from harness.records import Record
+from harness.records.profile import ProfileRecord
 
 
 class ProfileDocument(Record):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.judge.dependence import Floats
-from harness.judge.segments import Noise, Segment, cut, cut_penalty
+from harness.judge.warmup.segments import Noise, Segment, cut, cut_penalty
 
 EQUAL = 0.02
 """Levels within this share count as one, whatever the noise."""

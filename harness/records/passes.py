@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.record_base import Record
+from harness.records.base import Record
 
 StageName = Literal["preprocess", "upload", "infer", "download", "postprocess"]
 TransferPath = Literal["zero_copy", "copy", "pinned", "pageable"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.profile_records import Layer, ModelGraph
+from harness.records.profile import Layer, ModelGraph
 
 Nodes = frozenset[int]
 

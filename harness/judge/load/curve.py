@@ -15,7 +15,7 @@ import numpy as np
 from harness.errors import ExitCode
 from harness.judge.comparison import Estimate, SpeedVerdict
 from harness.judge.intervals import NO_INTERVAL, Interval, of_values
-from harness.judge.load_point import LoadPoint, judge_point, rate, without_search
+from harness.judge.load.point import LoadPoint, judge_point, rate, without_search
 from harness.judge.pooling import pool
 from harness.judge.ratio_text import ratio_text
 from harness.judge.verdict import decide, decision_confidence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.judge.steady import Kind, Steadiness
+from harness.judge.warmup.steady import Kind, Steadiness
 
 _ADVICE: dict[Kind, str] = {
     "drift": "Allow a longer warm-up (`--warmup-max`). Calls that keep slowing down point to a processor that heats "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.judge.search import Point, Seen
+from harness.judge.load.search import Point, Seen
 
 SHORTEST_S = 0.3
 LONGEST_S = 3.0

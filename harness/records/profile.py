@@ -1,7 +1,7 @@
 """The record of a profile: what every engine's own profiler told, and the same calls timed without it.
 
 Raw, like all records: which layers belong together and where time is missing is derived from it
-(`harness.judge.profile_table`). Times are integers in nanoseconds.
+(`harness.judge.profile.table`). Times are integers in nanoseconds.
 """
 
 from __future__ import annotations

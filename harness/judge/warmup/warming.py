@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from harness.judge.steady import Steadiness, judge_warmup
+from harness.judge.warmup.steady import Steadiness, judge_warmup
 from harness.records import Trial
 
 CHUNK_NS = 250_000_000

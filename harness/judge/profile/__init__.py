@@ -1,0 +1,1 @@
+"""Profiles: layers of different engines matched, and the table of them. Pure functions."""
