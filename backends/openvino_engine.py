@@ -154,6 +154,7 @@ class OpenVINOSession(Session):
             "device": ",".join(self._compiled.get_property("EXECUTION_DEVICES")),
             "build": _openvino().__version__,
             "layer_precisions": _layer_precisions(self._compiled),
+            "static_shapes": all(port.get_partial_shape().is_static for port in self._compiled.inputs),
         }
 
     def _close(self) -> None:

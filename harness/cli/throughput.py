@@ -158,14 +158,14 @@ def _finish(outcome: ThroughputOutcome, store: Store, flags: dict[str, Any], con
             console.print(line, markup=False, style="dim", soft_wrap=True)
     if outcome.unsaved is not None:
         raise outcome.unsaved
+    place = f"as run {outcome.run.id[:8]} in {store.where}"
     if outcome.interrupted:
         console.print(
-            "Interrupted: what was measured is shown, and not stored.", markup=False, style="yellow"
+            f"Interrupted: what was measured is stored {place}", markup=False, style="yellow", soft_wrap=True
         )
         return int(ExitCode.INTERRUPTED)
     if not flags["quiet"]:
-        words = f"Stored as run {outcome.run.id[:8]} in {store.where}"
-        console.print(words, markup=False, style="dim", soft_wrap=True)
+        console.print(f"Stored {place}", markup=False, style="dim", soft_wrap=True)
     return code
 
 

@@ -43,7 +43,7 @@ class ThroughputOutcome:
 def run_throughput(
     plan: ThroughputPlan, store: Store, observer: Observer, *, command: Sequence[str]
 ) -> ThroughputOutcome:
-    """Search and measure. An interrupt ends the run early: what was measured is in the outcome, and not stored.
+    """Search and measure. An interrupt ends the run early: what was measured is kept, with that status.
 
     Raises InputError for a model or inputs that cannot be used.
     """
@@ -90,7 +90,11 @@ def run_throughput(
         for result in _results(contender, plan, run, runner, pressure)
     ]
     if outcome.interrupted:
-        return outcome
+        outcome.results = [
+            result if result.failure else result.model_copy(update={"status": "interrupted"})
+            for result in outcome.results
+            if result.trials or result.failure
+        ]
     for result in outcome.results:
         try:
             store.save_result(result, metrics_of(result, plan.bounds))

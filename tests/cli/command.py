@@ -98,6 +98,11 @@ class Harness:
             runs = store.runs(1)
             return {r.case.contender.text: r for r in store.results_of(runs[0].id)} if runs else {}
 
+    def stored(self) -> list[Result]:
+        """All results of the newest run in the database."""
+        with open_store(str(self.db), create=False) as store:
+            return list(store.results_of(store.runs(1)[0].id))
+
     def runs(self) -> list[Any]:
         """Summaries of all runs in the database, newest first; none when there is no database."""
         if not self.db.exists():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from harness.judge.load.curve import ThroughputDocument
@@ -128,3 +130,19 @@ def test_bad_flags_are_named(harness: Harness, flags: tuple[str, ...], words: st
     done = harness("throughput", "fake", *SHORT, *flags)
     assert done.code == 2
     assert words in done
+
+
+def test_ctrl_c_keeps_the_points_that_were_measured(harness: Harness) -> None:
+    flags = ("--model", "tiny-cnn", "--threads", "1", "--concurrency", "1,2", "--warmup-max", "100ms")
+    running = harness.start("throughput", SERVERS, *flags, "--budget", "60s", "--min-trials", "3")
+    running.wait_for("trial 3", 60)
+    running.signal(signal.SIGINT)
+    stopped = running.end(30)
+    assert stopped.code == 130, stopped.text
+    assert "Interrupted: what was measured is stored as run" in stopped
+    assert [run.status for run in harness.runs()] == ["interrupted"]
+    results = harness.stored()
+    assert {result.status for result in results} == {"interrupted"}
+    assert {result.case.load.concurrency for result in results} == {1, 2}
+    shown = harness("report")
+    assert "in flight" in shown, shown.text
