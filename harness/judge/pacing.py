@@ -18,7 +18,7 @@ MIN_ROUNDS = 2
 
 PASS_S = 0.7
 PASS_CALLS = 10
-"""The passes of one contender in one trial take at least so long, and make at least so many calls."""
+"""The passes of one contender in one trial usually take so long, and make at least so many calls."""
 
 CEILING_BUDGET_S = 30.0
 """Shorter comparisons are placed under ceilings that are there, but do not measure any."""
@@ -65,6 +65,11 @@ def passes_wanted(trial: int, sample_s: float, settings: Settings) -> bool:
     """
     cheap = PASS_S + PASS_CALLS * sample_s <= PASS_SHARE * settings.budget_s
     return trial < settings.stage_trials and (trial == 0 or cheap)
+
+
+def pass_scale(settings: Settings) -> float:
+    """How long the passes of a trial are against their usual length: a short budget gives short passes."""
+    return min(1.0, PASS_SHARE * settings.budget_s / PASS_S)
 
 
 def worth_a_ceiling(settings: Settings) -> bool:

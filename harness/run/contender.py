@@ -304,9 +304,9 @@ class ContenderRun:
             self.parities.append(self._judge_parity(state))
 
     def _run_passes(self, worker: Worker, state: TrialState) -> None:
-        limit, name = self.settings.deadline_s, next(iter(self.model.feeds))
-        state.resources = resource_pass(worker, name, limit)
-        state.stages = stage_pass(worker, name, self.model.processing, self._separate, limit)
+        name = next(iter(self.model.feeds))
+        state.resources = resource_pass(worker, name, self.settings)
+        state.stages = stage_pass(worker, name, self.model.processing, self._separate, self.settings)
 
     def _judge_parity(self, state: TrialState) -> Parity:
         outputs = []

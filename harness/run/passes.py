@@ -13,14 +13,18 @@ from harness.environment.device_memory import device_memory_of
 from harness.environment.energy import EnergyMeter
 from harness.environment.memory import MemoryUse, memory_of
 from harness.environment.reading import Reading
-from harness.records import ResourcePass, StageName, StagePass, StageTimes, TransferTimes
+from harness.judge.pacing import pass_scale
+from harness.records import ResourcePass, Settings, StageName, StagePass, StageTimes, TransferTimes
 from harness.run.models import Processing
 from harness.run.worker import Worker
 
 STAGE_NS = 300_000_000
+TRANSFER_NS = 10_000_000
 USAGE_NS = 250_000_000
 WATCH_NS = 100_000_000
+SHORTEST_WATCH_NS = 40_000_000
 WATCH_EVERY_S = 0.02
+"""Memory is looked at that often, and once at least."""
 
 _STAGES: tuple[StageName, ...] = ("preprocess", "upload", "infer", "download", "postprocess")
 
@@ -30,7 +34,7 @@ def stage_pass(
     input_set: str,
     processing: Processing | None,
     separate: Mapping[str, str],
-    deadline_s: float,
+    settings: Settings,
 ) -> StagePass:
     """Time the stages of a call in a thawed worker.
 
@@ -39,8 +43,13 @@ def stage_pass(
     """
     answer = worker.request(
         "stages",
-        {"set": input_set, "ns": STAGE_NS, "processing": processing.request() if processing else None},
-        deadline_s=deadline_s,
+        {
+            "set": input_set,
+            "ns": _scaled(STAGE_NS, settings),
+            "transfer_ns": _scaled(TRANSFER_NS, settings),
+            "processing": processing.request() if processing else None,
+        },
+        deadline_s=settings.deadline_s,
         phase="stages",
     ).head
     return StagePass(
@@ -79,7 +88,7 @@ def _stage(stage: StageName, answer: Mapping[str, Any], separate: Mapping[str, s
     )
 
 
-def resource_pass(worker: Worker, input_set: str, deadline_s: float) -> ResourcePass:
+def resource_pass(worker: Worker, input_set: str, settings: Settings) -> ResourcePass:
     """Count what calls cost in a worker that is frozen and is left thawed. Raises WorkerFailure."""
     reasons: dict[str, str] = {}
     steady = memory_of(worker.pid)
@@ -89,11 +98,14 @@ def resource_pass(worker: Worker, input_set: str, deadline_s: float) -> Resource
     meter = EnergyMeter()
     meter.start()
     used = worker.request(
-        "usage", {"set": input_set, "ns": USAGE_NS}, deadline_s=deadline_s, phase="resources"
+        "usage",
+        {"set": input_set, "ns": _scaled(USAGE_NS, settings)},
+        deadline_s=settings.deadline_s,
+        phase="resources",
     ).head
     energy = meter.stop()
     reasons |= {f"energy {name}": reason for name, reason in energy.reasons.items()}
-    busy = _watched(worker, input_set, deadline_s)
+    busy = _watched(worker, input_set, settings)
     if busy.reason:
         reasons["memory_busy"] = busy.reason
     on_device = device_memory_of(worker.pid)
@@ -118,13 +130,17 @@ def without_device(resources: ResourcePass, effective: Mapping[str, Any]) -> Res
     return resources.model_copy(update={"reasons": reasons})
 
 
-def _watched(worker: Worker, input_set: str, deadline_s: float) -> Reading[MemoryUse]:
+def _scaled(ns: int, settings: Settings) -> int:
+    return int(ns * pass_scale(settings))
+
+
+def _watched(worker: Worker, input_set: str, settings: Settings) -> Reading[MemoryUse]:
     """The largest memory seen while calls run; reading it holds the worker up, hence calls of its own."""
     seen: list[Reading[MemoryUse]] = []
     worker.request(
         "usage",
-        {"set": input_set, "ns": WATCH_NS},
-        deadline_s=deadline_s,
+        {"set": input_set, "ns": max(_scaled(WATCH_NS, settings), SHORTEST_WATCH_NS)},
+        deadline_s=settings.deadline_s,
         phase="resources",
         while_waiting=lambda: seen.append(memory_of(worker.pid)),
         every_s=WATCH_EVERY_S,

@@ -162,7 +162,7 @@ class ContenderHost:
         assert session is not None
         processing, problems = self._processing(head["processing"])
         answer = time_stages(StagedCall(session, feeds, processing, problems), head["ns"])
-        answer["transfers"] = time_transfers(session, feeds)
+        answer["transfers"] = time_transfers(session, feeds, head["transfer_ns"])
         answer["implementation"] = processing.implementation if processing else {}
         answer["items"] = [item.name for item in processing.items] if processing else []
         answer["dropped"] = processing.dropped if processing else []

@@ -24,8 +24,6 @@ STAGES = ("preprocess", "upload", "infer", "download", "postprocess")
 FEWEST = 2
 """Pairs of a whole and a split call that are timed however long they take."""
 MOST = 150
-TRANSFER_NS = 10_000_000
-"""Time for each way of carrying inputs or outputs."""
 MOST_TRANSFERS = 60
 
 
@@ -171,8 +169,8 @@ def time_stages(call: StagedCall, ns: int) -> dict[str, Any]:
     }
 
 
-def time_transfers(session: Session, feeds: Feeds) -> list[dict[str, Any]]:
-    """Time every way of bringing `feeds` in and the outputs out, one at a time, the device waited for.
+def time_transfers(session: Session, feeds: Feeds, ns: int) -> list[dict[str, Any]]:
+    """Time every way of bringing `feeds` in and the outputs out for about `ns` each, the device waited for.
 
     Answers a list of {"direction", "path", "bytes", "calls", "samples", "device"}: nanoseconds of samples of `calls`
     transfers each, `bytes` carried by one transfer, and nanoseconds by the device's events where it has them.
@@ -189,7 +187,7 @@ def time_transfers(session: Session, feeds: Feeds) -> list[dict[str, Any]]:
             session.upload(source, path)
             session.synchronize()
 
-        found.append(_transfer("upload", path, size, bring, session, clock_ns))
+        found.append(_transfer("upload", path, size, bring, session, clock_ns, ns))
     session.timed_call()()
     size = sum(array.nbytes for array in session.download().values())
     for path in session.download_paths:
@@ -197,19 +195,25 @@ def time_transfers(session: Session, feeds: Feeds) -> list[dict[str, Any]]:
         def fetch(path: str = path) -> None:
             session.download(path)
 
-        found.append(_transfer("download", path, size, fetch, session, clock_ns))
+        found.append(_transfer("download", path, size, fetch, session, clock_ns, ns))
     return found
 
 
 def _transfer(
-    direction: str, path: str, size: int, carry: Callable[[], None], session: Session, clock_ns: float
+    direction: str,
+    path: str,
+    size: int,
+    carry: Callable[[], None],
+    session: Session,
+    clock_ns: float,
+    ns: int,
 ) -> dict[str, Any]:
     entry: dict[str, Any] = {"direction": direction, "path": path, "bytes": size, "reason": ""}
     try:
         carry()
         first_ns, _ = clock.elapsed_ns(carry)
         calls = clock.calls_per_sample(first_ns, clock_ns)
-        samples = max(5, min(MOST_TRANSFERS, TRANSFER_NS // max(1, first_ns * calls)))
+        samples = max(5, min(MOST_TRANSFERS, ns // max(1, first_ns * calls)))
         times = clock.timed_samples(carry, samples, calls)
     except (BackendError, RuntimeError, ValueError, OSError) as error:
         return entry | {"calls": 1, "samples": [], "device": [], "reason": plain_text(error, 500)}

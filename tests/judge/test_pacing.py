@@ -18,9 +18,12 @@ from harness.judge.pacing import (
     extended,
     more_trials,
     noise_ratio,
+    pass_scale,
+    passes_wanted,
     plan_pace,
     samples_per_block,
     should_stop,
+    worth_a_ceiling,
 )
 from harness.records import Settings
 
@@ -204,3 +207,35 @@ def test_noisy_rounds_get_more_rounds_and_differing_processes_more_trials() -> N
         plan_pace({"a": 0.05, "b": 0.05}, 3.0, Settings(budget_s=60), ratio) for ratio in (0.1, 50.0)
     )
     assert calm.rounds < wild.rounds
+
+
+@pytest.mark.parametrize(
+    ("trial", "sample_s", "budget_s", "wanted"),
+    [
+        (0, 0.001, 50.0, True),
+        (3, 0.030, 50.0, True),
+        (4, 0.001, 50.0, False),  # four trials say enough
+        (1, 0.200, 50.0, False),  # ten calls of 200 ms are too much of the budget
+        (0, 10.0, 50.0, True),  # the first trial has them whatever they cost
+        (1, 0.001, 10.0, False),
+        (1, 0.200, 600.0, True),
+    ],
+)
+def test_passes_are_made_while_they_are_cheap(
+    trial: int, sample_s: float, budget_s: float, wanted: bool
+) -> None:
+    assert passes_wanted(trial, sample_s, Settings(budget_s=budget_s)) is wanted
+
+
+def test_no_passes_when_none_are_asked_for() -> None:
+    assert not passes_wanted(0, 0.001, Settings(stage_trials=0))
+
+
+def test_passes_shrink_with_a_short_budget() -> None:
+    assert pass_scale(Settings(budget_s=600.0)) == pass_scale(Settings(budget_s=50.0)) == 1.0
+    assert pass_scale(Settings(budget_s=1.0)) == pytest.approx(0.0357, abs=1e-3)
+
+
+def test_ceilings_are_measured_for_comparisons_that_are_long_enough() -> None:
+    assert worth_a_ceiling(Settings())
+    assert not worth_a_ceiling(Settings(budget_s=10.0))

@@ -122,7 +122,7 @@ def test_items_are_taken_in_turn_and_fill_the_batch() -> None:
 
 def test_every_way_of_carrying_is_timed_alone(session: Any) -> None:
     feeds = MODEL.feeds(0, batch=1)
-    found = {(entry["direction"], entry["path"]): entry for entry in time_transfers(session, feeds)}
+    found = {(entry["direction"], entry["path"]): entry for entry in time_transfers(session, feeds, NS)}
     assert set(found) == {(d, p) for d in ("upload", "download") for p in ("zero_copy", "copy")}
     up = found[("upload", "copy")]
     assert up["bytes"] == sum(array.nbytes for array in feeds.values())
