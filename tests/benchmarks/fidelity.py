@@ -40,6 +40,11 @@ from harness.run.worker import Worker
 from tests.benchmarks import fidelity_peers
 
 WANTED = 0.02
+PROGRAM_S = 2.0
+"""Seconds that `benchmark_app` measures; against it, the harness's blocks are as long: on a host whose speed changes
+from second to second, turns of unequal length see unequal machines."""
+PROGRAM_PAIRS = 5
+"""Rounds are rarer by this factor where the peer has to be started for each."""
 MODELS = ("resnet50", "mobilenetv2", "bert-base")
 CONTENDERS = {"ort": "ort", "torch": "torch", "openvino": "openvino?reshape=1"}
 """`benchmark_app` is given the input's shape and compiles for that alone, so the contender does, too."""
@@ -129,8 +134,12 @@ def _trial(
             for _ in range(3):
                 peer()
         pairs = []
-        for index in range(rounds if engine != "openvino" else max(2, rounds // 5)):
-            both = [lambda index=index: _block(contender, index, block_s), peer]
+        program = engine == "openvino"
+        for index in range(max(2, rounds // PROGRAM_PAIRS) if program else rounds):
+            both = [
+                lambda index=index: _block(contender, index, PROGRAM_S if program else block_s),
+                peer,
+            ]
             first = order.random() < 0.5
             values = [both[place]() for place in ((0, 1) if first else (1, 0))]
             pairs.append((values[0], values[1]) if first else (values[1], values[0]))
@@ -155,7 +164,7 @@ def _peer(
         shapes = {name: array.shape for name, array in feeds.items()}
         onnx = source.onnx_path
         assert onnx is not None
-        return lambda: fidelity_peers.benchmark_app(onnx, shapes, variant.threads, 2.0, folder)
+        return lambda: fidelity_peers.benchmark_app(onnx, shapes, variant.threads, PROGRAM_S, folder)
     arguments = {
         "threads": variant.threads,
         "onnx": str(source.onnx_path),
@@ -208,7 +217,7 @@ def main() -> int:
     parser.add_argument("--engines", nargs="+", default=list(PEERS), choices=list(PEERS))
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--trials", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--block", type=float, default=0.5, help="seconds of a block")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
