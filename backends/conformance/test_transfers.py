@@ -59,6 +59,8 @@ def test_uploaded_memory_is_kept_until_the_outputs_are_there(kit: Kit, model: Ki
     """The caller lets go of its arrays at once, and other arrays take their place in memory."""
     source = kit.source(model)
     session = kit.open(source, kit.target.variant(model))
+    if not session.upload_paths:
+        pytest.skip(f"unsupported: {model.name} fp32: no upload of its own")
     first, second = model.feeds(0, batch=1), model.feeds(1, batch=1)
     session.prepare(first)
     for path in session.upload_paths:

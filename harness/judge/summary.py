@@ -134,7 +134,9 @@ def _build_again(result: Result) -> Estimate:
     """A second build; the first is of the trial that has the result's own `build_ns`."""
     if result.artefact is None or result.artefact.build_ns is None:
         return _build(result)
-    again = [trial.build_ns for trial in result.trials if trial.build_ns is not None and trial.index > 0]
+    again = [
+        trial.build_ns for trial in result.trials if trial.build_ns is not None and trial.file_cache == "warm"
+    ]
     if not again:
         return Estimate(
             value=None, unit="s", reason="not built again: that would take too much of the budget"

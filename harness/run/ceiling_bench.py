@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from backends.ceilings import Size
+from harness.environment.own_time import own_cpu_s
 from harness.environment.pressure import between, snapshot
 from harness.judge.ceiling import block_rate, doubts, finalists, is_settled
 from harness.records import Machine
@@ -144,7 +144,7 @@ def measure(
 ) -> Ceiling:
     """The best rate of all `ways`, which are ordered by size. Raises NoCeilingError when none of them works."""
     measured: Literal["operations", "moved"] = "operations" if kind == "compute" else "moved"
-    before, own_before = snapshot(), _own_cpu_s()
+    before, own_before = snapshot(), own_cpu_s()
     with CanaryBird(observer) as canary, Bench(threads, device) as bench:
         tried = _try_all(bench, ways, measured)
         rates = {way.key: found.rate for way, found in tried.items() if found.rate is not None}
@@ -164,7 +164,7 @@ def measure(
         reached = {name: max([*rates_of, rates[name]]) for name, rates_of in rounds.items()}
         winner = max(reached, key=lambda name: reached[name])
         implementation = bench.version(best[winner])
-    pressure = between(before, snapshot(), _own_cpu_s() - own_before)
+    pressure = between(before, snapshot(), own_cpu_s() - own_before)
     settled, rate, typical = is_settled(_by_round(rounds)), reached[winner], median(rounds[winner])
     canary_spread = max(songs) / min(songs) - 1 if songs else None
     return Ceiling(
@@ -219,9 +219,3 @@ def _by_round(rounds: dict[str, list[float]]) -> list[float]:
 
 def _with_rounds(found: Tried, rates: list[float] | None) -> Tried:
     return found.model_copy(update={"rate": max([*rates, found.rate or 0.0])}) if rates else found
-
-
-def _own_cpu_s() -> float:
-    """CPU time of this process and of those of its children that have ended."""
-    uses = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(use.ru_utime + use.ru_stime for use in uses)

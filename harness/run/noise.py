@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
 import time
 from typing import Any
 
 import numpy as np
 
+from harness.environment.own_time import own_cpu_s
 from harness.environment.threads import usable_cores
 from harness.environment.watch import Watch
 from harness.records.noise import ClockFacts, NoiseBlock, NoiseSamples, NoiseTrial
@@ -33,7 +33,7 @@ DEADLINE_S = 60.0
 def measure_noise(seconds: float, observer: Observer, *, seed: int = 0) -> NoiseSamples:
     """Measure for about `seconds`, at least `MIN_TRIALS` trials. Raises WorkerFailure when no process can run."""
     begin = time.monotonic()
-    watch, cpu_before = Watch(), _own_cpu_s()
+    watch, cpu_before = Watch(), own_cpu_s()
     threads = usable_cores()
     observer.progress(0.0, seconds, "watching the clock")
     with Worker("clock") as worker:
@@ -49,7 +49,7 @@ def measure_noise(seconds: float, observer: Observer, *, seed: int = 0) -> Noise
         trials.append(_trial(random, threads, begin, until, observer, seconds, len(trials) + 1))
         lasted.append(time.monotonic() - start)
         watch.look()
-    pressure = watch.delta(_own_cpu_s() - cpu_before)
+    pressure = watch.delta(own_cpu_s() - cpu_before)
     return NoiseSamples(time.monotonic() - begin, threads, clock, tuple(trials), pressure)
 
 
@@ -96,9 +96,3 @@ def _ask(worker: Worker, function: str, arguments: dict[str, Any]) -> dict[str, 
         worker, f"harness.worker.noise:{function}", arguments, deadline_s=DEADLINE_S, phase="noise"
     )
     return answer
-
-
-def _own_cpu_s() -> float:
-    """CPU seconds of this process and of all its children that have ended."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime

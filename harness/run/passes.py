@@ -16,7 +16,7 @@ from harness.environment.reading import Reading
 from harness.judge.pacing import pass_scale
 from harness.records import ResourcePass, Settings, StageName, StagePass, StageTimes, TransferTimes
 from harness.run.models import Processing
-from harness.run.worker import Worker
+from harness.run.worker import Worker, WorkerFailure
 
 STAGE_NS = 300_000_000
 TRANSFER_NS = 10_000_000
@@ -39,19 +39,28 @@ def stage_pass(
     """Time the stages of a call in a thawed worker.
 
     `separate` is the adapter's `Capabilities.stages`: stage -> the reason why it cannot be separated, if it cannot.
-    Raises WorkerFailure.
+    An error that the worker survives (a pipeline that fails in the middle) is the reason why there are no stages: the
+    timed blocks are there all the same. Raises WorkerFailure when the worker is gone.
     """
-    answer = worker.request(
-        "stages",
-        {
-            "set": input_set,
-            "ns": _scaled(STAGE_NS, settings),
-            "transfer_ns": _scaled(TRANSFER_NS, settings),
-            "processing": processing.request() if processing else None,
-        },
-        deadline_s=settings.deadline_s,
-        phase="stages",
-    ).head
+    try:
+        answer = worker.request(
+            "stages",
+            {
+                "set": input_set,
+                "ns": _scaled(STAGE_NS, settings),
+                "transfer_ns": _scaled(TRANSFER_NS, settings),
+                "processing": processing.request() if processing else None,
+            },
+            deadline_s=settings.deadline_s,
+            phase="stages",
+        ).head
+    except WorkerFailure as failure:
+        if failure.status != "failed":
+            raise
+        return StagePass(
+            pipeline=processing.name if processing else "",
+            stages=tuple(StageTimes(stage=stage, reason=failure.message) for stage in _STAGES),
+        )
     return StagePass(
         pipeline=processing.name if processing else "",
         items=tuple(answer["items"]),

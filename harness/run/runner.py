@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import getpass
 import hashlib
-import resource
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -14,6 +12,7 @@ from functools import partial
 import psutil
 
 from harness.environment.machine import machine as read_machine
+from harness.environment.own_time import own_cpu_s
 from harness.environment.software import environment as read_environment
 from harness.environment.watch import Watch
 from harness.errors import HarnessError, StorageError
@@ -207,12 +206,6 @@ def _doubted(result: Result, pressure: tuple[Warning_, ...]) -> Result:
 
 def _metrics(result: Result) -> dict[str, Estimate]:
     return estimates(summarise(result))
-
-
-def own_cpu_s() -> float:
-    """CPU seconds of this process and of all its children that have ended."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def user_name() -> str:

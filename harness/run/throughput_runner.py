@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import psutil
 
 from harness.environment.machine import machine as read_machine
+from harness.environment.own_time import own_cpu_s
 from harness.environment.pressure import between, snapshot
 from harness.environment.software import environment as read_environment
 from harness.errors import HarnessError, InputError, StorageError
@@ -24,7 +25,7 @@ from harness.run.loaded import LoadedContender
 from harness.run.models import ReadyModel, prepare_model, resolve_model
 from harness.run.observer import Observer
 from harness.run.pipelines import choose_processing
-from harness.run.runner import MEMORY_SHARE, own_cpu_s, user_name
+from harness.run.runner import MEMORY_SHARE, user_name
 from harness.run.throughput import Searched, ThroughputRunner
 from results.store import Store
 

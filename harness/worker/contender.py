@@ -158,6 +158,8 @@ class ContenderHost:
         """Time whole calls and their stages, then every way of carrying inputs and outputs; see `worker.stages`."""
         head = request.head
         self._bind(head["set"])
+        # Uploads bind memory that goes with this pass, however it ends.
+        self._bound = ""
         session, feeds = self._session, self._feeds[head["set"]]
         assert session is not None
         processing, problems = self._processing(head["processing"])
@@ -166,8 +168,6 @@ class ContenderHost:
         answer["implementation"] = processing.implementation if processing else {}
         answer["items"] = [item.name for item in processing.items] if processing else []
         answer["dropped"] = processing.dropped if processing else []
-        # The last upload may have bound memory that is about to go.
-        self._bound = ""
         return Message(answer)
 
     def _processing(self, asked: Mapping[str, Any] | None) -> tuple[Processing | None, dict[str, str]]:

@@ -91,6 +91,9 @@ def test_cold_and_warm_starts_are_told_apart() -> None:
     assert summary.load.trials == 2
     assert summary.load_cold.value == pytest.approx(1.1, rel=0.001)
     assert summary.build_warm.value == 1.0
+    # A run that was resumed builds from nothing in a later trial: that is no second build.
+    resumed = (warm, again.model_copy(update={"file_cache": "cold", "build_ns": 5_000_000_000}))
+    assert summarise(make_result(trials=resumed)).build_warm.value is None
     unknown = tuple(trial.model_copy(update={"file_cache": "unknown", "build_ns": None}) for trial in trials)
     summary = summarise(make_result(trials=unknown))
     assert summary.load_cold.value is None and "out of memory" in summary.load_cold.reason

@@ -142,6 +142,15 @@ def test_items_and_steps_that_failed_are_doubts() -> None:
     assert "postprocess_failed" not in found
 
 
+def test_a_pass_that_ended_in_an_error_is_one_doubt() -> None:
+    ended = StagePass(
+        stages=tuple(StageTimes(stage=stage, reason="ValueError: no more pictures") for stage in TRUE_MS)
+    )
+    found = codes(ended, stage_pass())
+    assert set(found) == {"stages_failed"}
+    assert "1 of 2 stage passes ended in an error: ValueError: no more pictures" in found["stages_failed"]
+
+
 def test_transfers_have_a_rate_where_something_is_moved() -> None:
     def times(direction: str, path: str, ns: int, **more: object) -> TransferTimes:
         return TransferTimes(direction=direction, path=path, bytes=6_000_000, samples_ns=(ns,) * 20, **more)

@@ -21,7 +21,22 @@ NO_STEP = "the model has no such step"
 def doubts(result: Result) -> tuple[Warning_, ...]:
     """All doubts about the stage passes of a measured result; none where no stages were timed."""
     passes = stage_passes(result)
-    return (*_sum(passes), *_items(passes), *_steps(passes))
+    return (*_broken(passes), *_sum(passes), *_items(passes), *_steps(passes))
+
+
+def _broken(passes: list[StagePass]) -> Iterator[Warning_]:
+    """Passes that ended in an error; an engine always has the stage in which it infers."""
+    reasons = [
+        entry.reason for each in passes for entry in each.stages if entry.stage == "infer" and entry.reason
+    ]
+    if reasons:
+        yield Warning_(
+            code="stages_failed",
+            message=f"{len(reasons)} of {len(passes)} stage passes ended in an error: {reasons[0]}",
+            figure=len(reasons) / len(passes),
+            consequence="The stages and the end-to-end time are missing there; the timed blocks are not affected.",
+            advice="Repair the pre- or post-processing, or leave it out (`--pipeline none`).",
+        )
 
 
 def _sum(passes: list[StagePass]) -> Iterator[Warning_]:
@@ -73,6 +88,7 @@ def _steps(passes: list[StagePass]) -> Iterator[Warning_]:
     failed = {
         entry.stage: entry.reason
         for each in passes
+        if each.end_to_end_ns
         for entry in each.stages
         if entry.stage in ("preprocess", "postprocess") and entry.reason not in ("", NO_STEP)
     }
