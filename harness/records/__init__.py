@@ -19,6 +19,9 @@ from harness.records.base import now as now
 from harness.records.machine import Environment as Environment
 from harness.records.machine import Gpu as Gpu
 from harness.records.machine import Machine as Machine
+from harness.records.parity import OutputParity as OutputParity
+from harness.records.parity import Parity as Parity
+from harness.records.parity import ParityStatus as ParityStatus
 from harness.records.passes import NumberCount as NumberCount
 from harness.records.passes import ResourcePass as ResourcePass
 from harness.records.passes import StageName as StageName
@@ -39,8 +42,6 @@ Status = Literal[
     "out_of_memory",
     "interrupted",  # stopped by the user; samples may be there, but fewer than planned
 ]
-
-ParityStatus = Literal["pass", "fail", "unknown"]
 
 
 class Tensor(Record):
@@ -208,40 +209,6 @@ class ArtefactRef(Record):
     build_ns: int | None = Field(
         None, description="of the first build, without any cache; None where the engine has no build step"
     )
-
-
-class OutputParity(Record):
-    """One output on one input set, against the reference in float64.
-
-    Errors are root mean squares and maxima of the difference, divided by the root mean square of the reference.
-    """
-
-    output: str
-    input_set: str
-    status: ParityStatus
-    error_rms: float | None
-    error_max: float | None
-    yardstick_rms: float | None
-    yardstick_max: float | None
-    ratio_rms: float | None = Field(None, description="error_rms in units of the yardstick's own")
-    ratio_max: float | None = None
-    budget_rms: float
-    budget_max: float
-    worst_index: tuple[int, ...] | None = None
-    cosine: float | None = None
-    top1_agreement: float | None = None
-    reason: str = ""
-
-
-class Parity(Record):
-    """Does the engine compute the right thing? `unknown` is never `pass`."""
-
-    status: ParityStatus
-    reference: str = Field(description="which reference judged, e.g. 'torch 2.13.0 float64'")
-    yardstick: str = Field(description="whose error is the unit, e.g. 'torch 2.13.0 float32'")
-    reason: str = ""
-    contract: tuple[str, ...] = Field((), description="breaches of names, number, dtypes or shapes")
-    outputs: tuple[OutputParity, ...] = ()
 
 
 class Bounds(Record):
