@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every revision, oldest first; a test keeps it equal to the script folder's."""
 HEAD = REVISIONS[-1]
 
@@ -183,4 +183,52 @@ checkpoints = Table(
     Column("group_key", Text, primary_key=True),
     Column("trial", Integer, primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),
+)
+
+# What `harness parity` found: one row a contender and variant; without samples, as nothing is timed.
+parity_checks = Table(
+    "parity_checks",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("run_id", String(64), ForeignKey(runs.c.id), nullable=False, index=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("model_sha256", Text, nullable=False),
+    Column("contender", Text, nullable=False),
+    Column("backend", Text, nullable=False),
+    Column("flavour", Text, nullable=False),
+    Column("precision", Text, nullable=False),
+    Column("engine_version", Text, nullable=False),
+    Column("batch", Integer, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("parity_status", String(32)),
+    # The worst error in units of the yardstick's; empty where there is none or it is infinite.
+    Column("ratio", Float(53)),
+    Column("machine_id", Text, nullable=False),
+    Column("commit_id", Text),
+    Column("record", JSON, nullable=False),
+    Index(None, "model", "contender", "created_at"),
+)
+
+# What `harness conformance` found: one row a contender and case, written while the run goes on.
+conformance_outcomes = Table(
+    "conformance_outcomes",
+    metadata,
+    Column("run_id", String(64), ForeignKey(runs.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("contender", String(255), primary_key=True),
+    Column("case_name", String(255), primary_key=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("backend", Text, nullable=False),
+    Column("engine_version", Text, nullable=False),
+    Column("machine_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    # The operator that the case is about; empty for a case about a whole model.
+    Column("operator", Text, nullable=False),
+    Column("opset", Integer, nullable=False),
+    Column("case_sha256", HASH, nullable=False),
+    Column("outcome", String(32), nullable=False),
+    # The largest error as a share of what the case allows; empty where nothing was compared or it is infinite.
+    Column("error", Float(53)),
+    Column("record", JSON, nullable=False),
+    Index(None, "contender", "engine_version", "created_at"),
 )

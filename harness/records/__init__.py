@@ -224,7 +224,7 @@ class Run(Record):
 
     id: str = Field(default_factory=new_id)
     name: str
-    kind: Literal["compare", "suite", "throughput"]
+    kind: Literal["compare", "suite", "throughput", "parity", "conformance"]
     plan_key: str = Field(description="hash of cases and settings: the same command has the same key")
     started_at: datetime = Field(default_factory=now)
     user: str = ""

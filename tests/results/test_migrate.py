@@ -104,6 +104,28 @@ def test_a_database_of_the_first_revision_is_read(path):
         assert (store.backup is None) == (HEAD == "0001")
 
 
+def test_the_second_revision_adds_tables_and_keeps_a_backup_of_the_first(path):
+    path.parent.mkdir()
+    with sqlite3.connect(path) as connection:
+        connection.executescript(OLD.read_text(encoding="utf-8"))
+    connection.close()
+    backup = migrate.bring_to_head(path, 5.0, revisions=("0001", "0002"))
+    added = {"parity_checks", "conformance_outcomes"}
+    for name in added:
+        assert columns(path, name) >= {"run_id", "contender", "engine_version", "created_at", "record"}
+    assert backup is not None and ".revision-0001." in backup.name
+    assert not any(columns(backup, name) for name in added)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("select count(*) from samples").fetchone() == (2,)
+        connection.execute("pragma foreign_keys = on")
+        with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+            connection.execute(
+                "insert into conformance_outcomes values ('no run', 'ort', 'abs', '2026-11-20', 'ort', '1.31.1',"
+                " 'm-1', 'node', 'Abs', 13, '', 'passes', null, '{}')"
+            )
+    connection.close()
+
+
 def test_an_older_database_is_backed_up_and_then_migrated(filled, path, tmp_path):
     scripts = scripts_with(tmp_path, "pass")
     backup = migrate.bring_to_head(path, 5.0, revisions=(*REVISIONS, "test2"), scripts=scripts)
