@@ -7,12 +7,10 @@ methods that begin with an underscore. There is no clock here: whoever calls dec
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
-
-import numpy as np
 
 from backends.contract import (
     Array,
@@ -28,6 +26,8 @@ from backends.contract import (
     UnsupportedError,
     Variant,
 )
+from backends.dtypes import dtype_of
+from backends.intermediates import IntermediateReader, IntermediateRequest, read_tensors
 from backends.profile import Profile, ProfileRequest, Repeat, check_profile, run_repeatedly
 from backends.ranges import range_of
 
@@ -260,6 +260,39 @@ class Backend(ABC):
         with range_of(f"profile {self.name}"):
             return check_profile(self._profile(asked), self.name, calls)
 
+    def intermediates(
+        self, source: ModelSource, artefact: Artefact, variant: Variant, feeds: Feeds, tensors: Sequence[str]
+    ) -> dict[str, Array]:
+        """Values of intermediate tensors, named as in the model's ONNX file, in one inference as `load` would run it.
+
+        In the given order, without those that are not in `intermediate_tensors`; they may take much memory: ask for
+        some at a time. Formats that numpy lacks are cast up exactly. Raises UnsupportedError where the engine cannot
+        give them, ContractError for `feeds` that do not fit.
+        """
+        reader = self._reader(source, artefact, variant, feeds)
+        with range_of(f"intermediates {self.name}"):
+            return read_tensors(reader, tensors, self.name)
+
+    def intermediate_tensors(
+        self, source: ModelSource, artefact: Artefact, variant: Variant, feeds: Feeds
+    ) -> tuple[str, ...]:
+        """ONNX tensors that `intermediates` can give, in topological order; raises as that does.
+
+        A tensor that the engine keeps inside a kernel, or does not compute at all, is not among them.
+        """
+        return self._reader(source, artefact, variant, feeds).tensors
+
+    def _reader(
+        self, source: ModelSource, artefact: Artefact, variant: Variant, feeds: Feeds
+    ) -> IntermediateReader:
+        can = self.capabilities(variant.flavour)
+        if not can.intermediate_outputs:
+            reason = can.reasons.get("intermediate_outputs", "its adapter does not give them")
+            raise UnsupportedError(f"{self.name} gives no values of intermediate tensors: {reason}")
+        self.check(source, variant)
+        check_feeds(feeds, source.inputs)
+        return self._intermediates(IntermediateRequest(source, artefact, variant, feeds))
+
     def check(self, source: ModelSource, variant: Variant) -> None:
         """Raise UnsupportedError when the declared capabilities exclude what is asked."""
         can = self.capabilities(variant.flavour)
@@ -277,6 +310,16 @@ class Backend(ABC):
                 f"but model {source.name!r} does not come in that form"
             )
 
+    def lacks(self, error: BaseException) -> str:
+        """What the engine itself lacks, when `error` is its way to say so: its words, in one line. Empty otherwise.
+
+        `error` came from `build`, `load` or the first steps of a session. An adapter says in `_lacks` by which type or
+        words of its engine's errors it knows; an error that it does not know is a failure.
+        """
+        if isinstance(error, UnsupportedError | NotImplementedError):
+            return str(error) or type(error).__name__
+        return self._lacks(error)
+
     def _usable_sources(self, source: ModelSource, can: Capabilities) -> tuple[str, ...]:
         has = {"onnx": source.onnx_path is not None, "torch": source.torch_factory is not None}
         return tuple(kind for kind in can.sources if has.get(kind, False))
@@ -287,8 +330,14 @@ class Backend(ABC):
     @abstractmethod
     def _load(self, source: ModelSource, artefact: Artefact, variant: Variant) -> Session: ...
 
+    def _lacks(self, error: BaseException) -> str:
+        return ""
+
     def _profile(self, asked: ProfileRequest) -> Profile:
         raise UnsupportedError(f"{self.name} declares a profile by layer and has none")
+
+    def _intermediates(self, asked: IntermediateRequest) -> IntermediateReader:
+        raise UnsupportedError(f"{self.name} declares values of intermediate tensors and has none")
 
 
 def _path(path: str, paths: tuple[str, ...], step: str) -> str:
@@ -310,7 +359,7 @@ def check_feeds(feeds: Mapping[str, Array], inputs: tuple[TensorSpec, ...]) -> N
         if name not in feeds:
             raise ContractError(f"input {name!r} is missing")
         array = feeds[name]
-        if array.dtype != np.dtype(spec.dtype):
+        if array.dtype != dtype_of(spec.dtype):
             raise ContractError(f"input {name!r} is {array.dtype}, the model declares {spec.dtype}")
         if array.ndim != len(spec.shape):
             raise ContractError(f"input {name!r} has rank {array.ndim}, the model declares {len(spec.shape)}")

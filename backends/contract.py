@@ -142,6 +142,7 @@ class Capabilities:
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why a field above is False: name of the field -> reason."""
     intermediate_outputs: bool = False
+    """Whether `Backend.intermediates` gives the values of tensors inside a model."""
     layer_profile: bool = False
     """Whether `Backend.profile` tells the time of every layer."""
     device_events: bool = False
@@ -196,6 +197,10 @@ class UnsupportedError(BackendError):
     """The engine is here but cannot run this model, precision, option or shape."""
 
     kind = "unsupported"
+
+
+class UncarriedError(UnsupportedError):
+    """The adapter cannot carry a tensor of this type in or out; the engine itself may know it."""
 
 
 class ContractError(BackendError):

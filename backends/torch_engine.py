@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import importlib
 import zipfile
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from backends.contract import (
     Variant,
 )
 from backends.engine_import import import_engine
+from backends.intermediates import IntermediateReader, IntermediateRequest
 from backends.memory import aligned_copy
 from backends.options import DENORMALS, choice
 from backends.profile import Profile, ProfileRequest
@@ -329,6 +330,9 @@ class TorchBackend(Backend):
 
     name = "torch"
 
+    def __init__(self) -> None:
+        self._kept: tuple[str, Any, Any] | None = None
+
     def probe(self) -> Probe:
         """Version, CUDA devices, and why `torch:cuda` cannot run when it cannot."""
         install = install_command("torch")
@@ -363,6 +367,7 @@ class TorchBackend(Backend):
                 if not cuda
                 else "eager torch queues kernels, not calls"
             },
+            intermediate_outputs=True,
             layer_profile=True,
             stages={"upload": "", "infer": "", "download": ""},
             device_events=cuda,
@@ -408,16 +413,40 @@ class TorchBackend(Backend):
     def _profile(self, asked: ProfileRequest) -> Profile:
         from backends import torch_profile
 
-        torch = _torch()
-        # What is made in inference mode cannot be exported, and another session may have it on.
-        with torch.inference_mode(False):
-            module = self._module(asked.source, asked.variant)
+        module = self._exportable(asked)
+        with self._bound(asked, module) as session:
+            return torch_profile.profile(
+                _torch(), module, session.arguments(), session.examples(asked.feeds), asked
+            )
+
+    def _intermediates(self, asked: IntermediateRequest) -> IntermediateReader:
+        from backends.torch_intermediates import TorchIntermediates
+
+        # An export takes seconds, and a caller asks for some tensors at a time.
+        key = repr((asked.source, asked.variant, [array.shape for array in asked.feeds.values()]))
+        if self._kept is None or self._kept[0] != key:
+            self._kept = None
+            module = self._exportable(asked)
+            with self._bound(asked, module) as session:
+                reader = TorchIntermediates(_torch(), module, session.examples(asked.feeds), asked)
+            self._kept = (key, module, reader)
+        _, module, reader = self._kept
+        with self._bound(asked, module) as session:
+            reader.bind(session.arguments())
+        return reader
+
+    def _exportable(self, asked: ProfileRequest | IntermediateRequest) -> Any:
+        """The module; what is made in inference mode cannot be exported, and another session may have it on."""
+        with _torch().inference_mode(False):
+            return self._module(asked.source, asked.variant)
+
+    @contextmanager
+    def _bound(self, asked: ProfileRequest | IntermediateRequest, module: Any) -> Iterator[TorchSession]:
+        """A session of its own, prepared for what is asked."""
         session = self._session(asked.source, asked.variant, module)
         try:
             session.prepare(asked.feeds)
-            return torch_profile.profile(
-                torch, module, session.arguments(), session.examples(asked.feeds), asked
-            )
+            yield session
         finally:
             session.close()
 

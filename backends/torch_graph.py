@@ -39,19 +39,18 @@ def exported_graph(
 ) -> tuple[Any, OnnxNodes]:
     """The module's `ExportedProgram`, and what its nodes became in ONNX.
 
-    `examples` are inputs as the module takes them with a batch of two: torch takes a size of one for a constant.
-    Neither `module` nor `examples` may be made in inference mode. Raises UnsupportedError for a module whose control
-    flow depends on values.
+    `examples` are inputs as the module takes them, with a batch of two: torch takes a size of one for a constant.
+    Call it outside inference mode; neither `module` nor `examples` may be made in it. Raises UnsupportedError for a
+    module whose control flow depends on values.
     """
-    with torch.inference_mode(False):
-        program = export(module, examples, source, torch)
-        plain, given = program, examples
-        if any(not tensor.is_contiguous() for tensor in examples):
-            # Another memory format decomposes otherwise; the names before that are the same.
-            given = [tensor.contiguous() for tensor in examples]
-            same = copy.deepcopy(module).to(memory_format=torch.contiguous_format)
-            plain = export(same, given, source, torch)
-        return program, onnx_nodes(plain, given, source, torch)
+    program = export(module, examples, source, torch)
+    plain, given = program, examples
+    if any(not tensor.is_contiguous() for tensor in examples):
+        # Another memory format decomposes otherwise; the names before that are the same.
+        given = [tensor.contiguous() for tensor in examples]
+        same = copy.deepcopy(module).to(memory_format=torch.contiguous_format)
+        plain = export(same, given, source, torch)
+    return program, onnx_nodes(plain, given, source, torch)
 
 
 def export(module: Any, examples: Sequence[Any], source: ModelSource, torch: Any) -> Any:

@@ -29,8 +29,9 @@ def profile(
 
     `arguments` are the inputs as the module takes them; `examples` and what is raised: see `exported_graph`.
     """
-    program, made = exported_graph(torch, module, examples, asked.source)
-    graph = _with_ranges(program, torch)
+    with torch.inference_mode(False):
+        program, made = exported_graph(torch, module, examples, asked.source)
+        graph = _with_ranges(program, torch)
     cuda = any(tensor.is_cuda for tensor in arguments)
     profiler = run(graph, arguments, cuda, asked, torch)
     return read(profiler, graph, cuda, made_by(made), asked, made.note)
@@ -64,12 +65,13 @@ def _with_ranges(program: Any, torch: Any) -> Any:
 
     def ranged(node: Any) -> Callable[..., Any]:
         node.meta[_OPERATOR] = str(node.target)
-        return _ranged(node.target, _NODE + node.name, torch.profiler.record_function)
+        operator: Callable[..., Any] = node.target
+        return _ranged(operator, _NODE + node.name, torch.profiler.record_function)
 
     return wrap_operators(program, ranged)
 
 
-def _ranged(function: Any, name: str, record_function: Any) -> Any:
+def _ranged(function: Callable[..., Any], name: str, record_function: Any) -> Callable[..., Any]:
     def ranged(*arguments: Any, **named: Any) -> Any:
         with record_function(name):
             return function(*arguments, **named)

@@ -26,6 +26,7 @@ from backends.contract import (
 from backends.ranges import range_of
 from harness.worker import clock
 from harness.worker.channel import Message
+from harness.worker.intermediates import intermediates
 from harness.worker.plain import plain_text, plain_value
 from harness.worker.process_facts import process_facts
 from harness.worker.processing import Processing, load_processing
@@ -206,6 +207,14 @@ class ContenderHost:
             Path(head["folder"]),
         )
         return Message(told)
+
+    def intermediates(self, request: Message) -> Message:
+        """Values of the ONNX "tensors" inside the model, as many as the engine has; see `worker.intermediates`."""
+        backend, source = self._opened()
+        head = request.head
+        feeds = self._feeds[head["set"]]
+        artefact = _artefact(head["artefact"])
+        return intermediates(backend, source, artefact, self._variant, feeds, head["tensors"])
 
     def requests(self, request: Message) -> Message:
         """Have "count" requests of the session, in the engine's "queue" or not, on the input "sets"."""

@@ -45,6 +45,7 @@ def serve(sock: socket.socket) -> None:
         "stages": host.stages,
         "usage": host.usage,
         "profile": host.profile,
+        "intermediates": host.intermediates,
         "requests": host.requests,
         "window": host.window,
         "effective": host.effective,
