@@ -43,8 +43,9 @@ Exit codes: 0 fine; 1 a contender is wrong or could not be measured; 2 bad usage
 @click.option(
     "--inputs", type=click.Path(), metavar="FILE.npz", help="Inputs by name instead of seeded ones."
 )
-@click.option("--input-set", "input_sets", multiple=True, metavar="KIND:SEED",
-              help="Seeded inputs, e.g. normal:0, uniform:3, zeros, ones; may be given several times.")  # fmt: skip
+@click.option("--input-set", "input_sets", multiple=True, metavar="KIND[:SEED]",
+              help="Inputs: normal, uniform, sparse, extremes with a seed (normal:0), zeros, ones, pictures, texts; "
+              "may be given several times.")  # fmt: skip
 @click.option("--pipeline", default="", metavar="NAME[:IMPLEMENTATION]",
               help="Pre- and post-processing whose stages are timed, or none [default: the model's own].")  # fmt: skip
 @click.option("--item", "items", multiple=True, type=click.Path(), metavar="FILE",

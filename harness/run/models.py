@@ -91,9 +91,12 @@ def prepare_model(
     inputs: Path | None,
     threads: int,
     observer: Observer,
+    pipeline: str = "",
 ) -> ReadyModel:
     """Make the inputs and the reference outputs for one variant. Raises InputError."""
-    feeds = prepare_feeds(resolved, batch=batch, dims=dims, input_sets=input_sets, inputs=inputs)
+    feeds = prepare_feeds(
+        resolved, batch=batch, dims=dims, input_sets=input_sets, inputs=inputs, pipeline=pipeline
+    )
     hashes = _hashes(feeds)
     references = make_references(resolved.source, feeds, hashes, threads, observer)
     return ReadyModel(resolved.ref, resolved.source, feeds, hashes, references)
@@ -106,10 +109,14 @@ def prepare_feeds(
     dims: Mapping[str, int],
     input_sets: Sequence[str],
     inputs: Path | None,
+    pipeline: str = "",
 ) -> dict[str, Mapping[str, Array]]:
-    """The inputs for one variant by input set. Raises InputError."""
+    """The inputs for one variant by input set; `pipeline` (empty: the model's own) makes those of samples.
+
+    Raises InputError.
+    """
     from suites.errors import ModelError
-    from suites.inputs import load_npz, make_inputs
+    from suites.inputs import SAMPLES, load_npz, make_inputs
 
     source = resolved.source
     check_variant(source.inputs, batch, dims)
@@ -125,11 +132,46 @@ def prepare_feeds(
             _check_sizes(inputs, given, source.inputs, batch, dims)
             return {inputs.name: given}
         return {
-            name: make_inputs(source.inputs, name, batch=batch, dims=dims, ranges=resolved.ranges)
+            name: _from_samples(resolved, name, batch, dims, pipeline)
+            if name in SAMPLES
+            else make_inputs(source.inputs, name, batch=batch, dims=dims, ranges=resolved.ranges)
             for name in input_sets
         }
     except ModelError as error:
         raise InputError(error.message, error.hint) from None
+
+
+def own_pipeline(model: ModelRef) -> str:
+    """The pipeline that a built-in model comes with; empty where there is none."""
+    from suites.catalogue import BUILTINS
+
+    return BUILTINS[model.name].pipeline if model.source == "builtin" else ""
+
+
+def _from_samples(
+    resolved: ResolvedModel, name: str, batch: int, dims: Mapping[str, int], pipeline: str
+) -> dict[str, Array]:
+    """Shipped samples through the pipeline, in a worker: it runs other people's code, and decodes."""
+    from suites.sample_inputs import check_samples
+
+    chosen = pipeline or own_pipeline(resolved.ref)
+    check_samples(name, chosen, resolved.ref.name)
+    asked = {
+        "pipeline": chosen,
+        "inputs": [spec.to_json() for spec in resolved.source.inputs],
+        "outputs": [spec.to_json() for spec in resolved.source.outputs],
+        "dims": dict(dims),
+        "batch": batch,
+    }
+    try:
+        _, arrays = run_job(
+            "suites.sample_inputs:sample_inputs", asked, deadline_s=300.0, phase=f"input set {name}"
+        )
+    except WorkerFailure as failure:
+        raise InputError(
+            f"the input set {name!r} could not be made: {failure.message}", failure.hint
+        ) from None
+    return arrays
 
 
 def _hashes(feeds: Mapping[str, Mapping[str, Array]]) -> dict[str, str]:

@@ -147,6 +147,7 @@ def _run_group(
             inputs=plan.inputs,
             threads=group.variant.threads,
             observer=observer,
+            pipeline=group.pipeline,
         )
         processing = choose_processing(ready.ref, group.pipeline, group.items)
         ready = replace(ready, processing=processing)

@@ -70,6 +70,7 @@ def run_throughput(
             inputs=plan.inputs,
             threads=most,
             observer=observer,
+            pipeline=plan.pipeline,
         )
         for batch in plan.limits.batches
     }

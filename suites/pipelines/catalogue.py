@@ -20,13 +20,14 @@ class PipelineSpec:
 
     `factory` is "package.module:callable"; called as factory(implementation, inputs, outputs, dims) it returns a
     `suites.pipelines.pipeline.Pipeline`. `implementations` are the libraries that can do the work, the first by
-    default. `samples` are files to feed it with, absolute, one item each.
+    default. `samples` are files to feed it with, absolute, one item each: `takes` says whether "pictures" or "texts".
     """
 
     name: str
     summary: str
     factory: str
     implementations: tuple[str, ...]
+    takes: str
     samples: tuple[Path, ...]
 
 
@@ -38,6 +39,7 @@ _PIPELINES = (
         summary="decode, resize, crop the centre, normalise; softmax and the five best classes",
         factory="suites.pipelines.classify:make",
         implementations=("pillow", "opencv"),
+        takes="pictures",
         samples=_PICTURES,
     ),
     PipelineSpec(
@@ -45,6 +47,7 @@ _PIPELINES = (
         summary="decode, letterbox; threshold, non-maximum suppression, boxes in the picture's own pixels",
         factory="suites.pipelines.detect:make",
         implementations=("pillow", "opencv"),
+        takes="pictures",
         samples=_PICTURES,
     ),
     PipelineSpec(
@@ -52,6 +55,7 @@ _PIPELINES = (
         summary="WordPiece tokens, cut or padded to the sequence; mean over the tokens, unit length",
         factory="suites.pipelines.embed:make",
         implementations=("tokenizers",),
+        takes="texts",
         samples=tuple(SAMPLES / f"{name}.txt" for name in ("bread", "harbour", "clocks")),
     ),
 )

@@ -84,12 +84,81 @@ def test_integers_are_drawn_from_their_range(kind: str) -> None:
     assert 0.4 < coins.mean() < 0.6
 
 
-def test_the_two_seeded_kinds_draw_different_integers() -> None:
+def test_the_seeded_kinds_draw_different_integers() -> None:
     sets = [
-        make_inputs([TOKENS], name, 2, {"length": 50}, {"tokens": (0, 1000)})
-        for name in ("normal:0", "uniform:0")
+        make_inputs([TOKENS], name, 2, {"length": 50}, {"tokens": (0, 1000)})["tokens"]
+        for name in ("normal:0", "uniform:0", "sparse:0")
     ]
-    assert (sets[0]["tokens"] != sets[1]["tokens"]).mean() > 0.9
+    filled = sets[2] != 0
+    assert (sets[0] != sets[1]).mean() > 0.9
+    assert all((one != sets[2])[filled].all() for one in sets[:2])
+
+
+def test_sparse_is_mostly_zero() -> None:
+    array = make_inputs([IMAGE], "sparse:0", batch=8)["image"]
+    assert array.dtype == np.float32
+    filled = array[array != 0]
+    assert filled.size / array.size == pytest.approx(0.1, abs=0.01)
+    assert filled.std() == pytest.approx(1, abs=0.05)
+    assert not np.array_equal(array, make_inputs([IMAGE], "sparse:1", batch=8)["image"])
+
+
+@pytest.mark.parametrize(("limits", "empty"), [((0, 1000), 0), ((-5, 5), 0), ((7, 1000), 7)])
+def test_sparse_integers_stay_in_their_range(limits: tuple[int, int], empty: int) -> None:
+    tokens = make_inputs([TOKENS], "sparse:0", 20, {"length": 50}, {"tokens": limits})["tokens"]
+    assert (tokens == empty).mean() > 0.85
+    assert (tokens.min() >= limits[0], tokens.max() < limits[1]) == (True, True)
+    assert len(np.unique(tokens)) > 5
+
+
+def test_extremes_are_large_in_even_entries_and_small_in_odd_ones() -> None:
+    array = make_inputs([IMAGE], "extremes:0", batch=4)["image"]
+    sizes = np.abs(array)
+    for entry, (low, high) in enumerate([(2**7, 2**10), (2**-14, 2**-11)] * 2):
+        assert (sizes[entry].min() >= low, sizes[entry].max() <= high) == (True, True)
+        assert sizes[entry].max() / sizes[entry].min() > 7.9  # the whole span is used
+    assert (array > 0).mean() == pytest.approx(0.5, abs=0.02)
+    other = np.abs(make_inputs([IMAGE], "extremes:1", batch=2)["image"])
+    assert (other[0].max() < 1, other[1].min() > 1) == (True, True)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_extremes_are_normal_numbers_whose_product_stays_finite(dtype: str) -> None:
+    spec = TensorSpec("x", dtype, (2, 500))
+    array = make_inputs([spec], "extremes:0")["x"]
+    assert array.dtype == dtype
+    assert np.abs(array).min() >= np.finfo(np.float16).smallest_normal
+    assert np.abs(array).max() * 63 < np.finfo(np.float16).max
+    with np.errstate(over="raise"):
+        np.float32(np.abs(array).max()) ** 12
+        np.sum(1 / np.abs(array).astype(np.float32))
+
+
+def test_extremes_of_integers_are_the_ends_of_their_range() -> None:
+    plain = make_inputs([TOKENS, MASK], "extremes:0", 20, {"length": 9})
+    assert set(np.unique(plain["tokens"])) == {0, 1}
+    assert set(np.unique(plain["mask"])) == {False, True}
+    ranged = make_inputs([TOKENS], "extremes:3", 20, {"length": 9}, {"tokens": (5, 30522)})["tokens"]
+    assert set(np.unique(ranged)) == {5, 30521}
+
+
+def test_extremes_stay_in_a_floats_range() -> None:
+    array = make_inputs([IMAGE], "extremes:0", batch=2, ranges={"image": (-1.0, 6.0)})["image"]
+    assert (array.min(), array.max() <= 6, array[0].max() > 5.9) == (-1, True, True)
+
+
+def test_extremes_of_a_scalar() -> None:
+    for name, high in (("extremes:0", True), ("extremes:1", False)):
+        array = make_inputs([TensorSpec("x", "float32", ())], name)["x"]
+        assert array.shape == ()
+        assert (abs(float(array)) > 1) is high
+
+
+@pytest.mark.parametrize("name", ["pictures", "texts"])
+def test_samples_need_a_pipeline(name: str) -> None:
+    assert parse_set(name) == (name, 0)
+    with pytest.raises(ModelError, match="is made by a model's pipeline"):
+        make_inputs([IMAGE], name)
 
 
 @pytest.mark.parametrize("dtype", ["int64", "int32", "bool"])
@@ -104,8 +173,9 @@ def test_an_attention_mask_pads_at_the_end(dtype: str) -> None:
         assert (np.diff(array.astype(int), axis=1) <= 0).all()
         return array.sum(axis=1)
 
-    for name in ("normal:0", "uniform:0"):
+    for name in ("normal:0", "uniform:0", "sparse:0"):
         assert set(mask(name)) == set(range(10, 21))
+    assert list(mask("extremes:0")) == [20, 1] * 25
     assert not np.array_equal(mask("normal:0"), mask("uniform:0"))
     assert set(mask("ones")) == {20}
     assert set(mask("zeros")) == {1}
@@ -142,13 +212,26 @@ def test_an_impossible_range_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "normal", "normal:", "normal:x", "normal:-1", "normal:1.5", "zeros:1", "gauss:0"]
+    "name",
+    [
+        "",
+        "normal",
+        "normal:",
+        "normal:x",
+        "normal:-1",
+        "normal:1.5",
+        "zeros:1",
+        "gauss:0",
+        "sparse",
+        "texts:1",
+    ],
 )
 def test_an_unknown_set_gets_the_list(name: str) -> None:
     with pytest.raises(ModelError, match="there is no input set") as caught:
         parse_set(name)
     assert repr(name) in caught.value.message
-    assert "normal:SEED, uniform:SEED, zeros, ones" in caught.value.hint
+    every = "normal:SEED, uniform:SEED, sparse:SEED, extremes:SEED, zeros, ones, pictures, texts"
+    assert every in caught.value.hint
 
 
 def test_a_misspelt_set_gets_a_guess() -> None:
@@ -229,7 +312,7 @@ def test_non_finite_values_are_counted() -> None:
 
 def test_the_hash_sees_names_dtypes_shapes_and_bytes() -> None:
     base = {"a": np.arange(6, dtype=np.int32), "b": np.zeros(2, np.float32)}
-    variants = [
+    variants: list[dict[str, Any]] = [
         base,
         {"a": base["a"], "c": base["b"]},
         {"a": base["a"].astype(np.int64), "b": base["b"]},
