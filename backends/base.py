@@ -27,6 +27,7 @@ from backends.contract import (
     Variant,
 )
 from backends.dtypes import dtype_of
+from backends.graph_facts import GraphFacts
 from backends.intermediates import IntermediateReader, IntermediateRequest, read_tensors
 from backends.profile import Profile, ProfileRequest, Repeat, check_profile, run_repeatedly
 from backends.ranges import range_of
@@ -160,6 +161,13 @@ class Session(ABC):
         `contract.PRECISIONS`) and `device` (str), and adds what else its engine tells.
         """
         return {}
+
+    def graph(self) -> GraphFacts | None:
+        """What the engine made of the model: operators, constants, operator set; None where it does not tell.
+
+        Asked last, because it may load the model again, write it out or run it: nothing is timed after it.
+        """
+        return None
 
     def close(self) -> None:
         """Release the engine's memory; calling it twice is fine."""

@@ -35,6 +35,8 @@ from backends.contract import (
 )
 from backends.engine_import import import_engine
 from backends.fake_queue import FakeQueue
+from backends.graph_facts import GraphFacts
+from backends.onnx_facts import onnx_facts
 from backends.options import choice, integer, share
 from backends.profile import Profile, ProfileRequest
 
@@ -199,6 +201,11 @@ class FakeSession(Session):
             "servers": self._shared.servers,
             "fault": self._fault,
         }
+
+    def graph(self) -> GraphFacts:
+        """The ONNX file itself: this engine converts nothing."""
+        path = self._source.onnx_path
+        return onnx_facts(_onnx().load_model(str(path), load_external_data=False), "the ONNX file, as it is")
 
     def _close(self) -> None:
         self._shared.requests -= 1

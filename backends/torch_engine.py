@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from backends import torch_facts
 from backends.base import Backend, Session
 from backends.catalogue import install_command
 from backends.contract import (
@@ -37,6 +38,7 @@ from backends.contract import (
     Variant,
 )
 from backends.engine_import import import_engine
+from backends.graph_facts import GraphFacts
 from backends.intermediates import IntermediateReader, IntermediateRequest
 from backends.memory import aligned_copy
 from backends.options import DENORMALS, choice
@@ -217,6 +219,10 @@ class TorchSession(Session):
             "memory_format": "channels_last" if _channels_last(self._variant.options) else "contiguous",
         }
         return found
+
+    def graph(self) -> GraphFacts:
+        """Parameters and buffers of the module, and the operators of one more call."""
+        return torch_facts.module_facts(self._torch, self._module, self._call if self._prepared else None)
 
     def _precision(self) -> str:
         dtypes = {p.dtype for p in self._module.parameters() if p.is_floating_point()} or {self._dtype}

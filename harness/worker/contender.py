@@ -23,6 +23,7 @@ from backends.contract import (
     UnavailableError,
     Variant,
 )
+from backends.graph_facts import check_graph_facts
 from backends.ranges import range_of
 from harness.worker import clock
 from harness.worker.channel import Message
@@ -259,6 +260,23 @@ class ContenderHost:
         effective = self._session.effective()
         _require(effective, dict, "effective()")
         return Message({"effective": plain_value({**process_facts(), **effective})})
+
+    def graph(self, _request: Message) -> Message:
+        """What the engine made of the model: fields of `GraphFacts` with its signature, or None where it does not tell.
+
+        Nothing is timed after it.
+        """
+        session = self._session
+        if session is None or self._backend is None:
+            raise StateError("graph needs load first")
+        facts = session.graph()
+        if facts is None:
+            return Message({"graph": None})
+        told = check_graph_facts(facts, self._backend.name).to_json()
+        told["parameters"] = facts.parameters
+        told["inputs"] = [spec.to_json() for spec in session.inputs]
+        told["outputs"] = [spec.to_json() for spec in session.outputs]
+        return Message({"graph": plain_value(told)})
 
     def close(self, _request: Message) -> Message:
         """Release the session."""

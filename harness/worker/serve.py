@@ -49,6 +49,7 @@ def serve(sock: socket.socket) -> None:
         "requests": host.requests,
         "window": host.window,
         "effective": host.effective,
+        "graph": host.graph,
         "close": host.close,
     }
     while True:
