@@ -151,21 +151,24 @@ def _grown(before: GraphFacts, after: GraphFacts) -> Iterator[GraphFinding]:
 def _casts(before: GraphFacts, after: GraphFacts, precision: str) -> Iterator[GraphFinding]:
     declared = {tensor.name: tensor.dtype for tensor in before.inputs}
     asked = ASKED_SIGNIFICAND.get(precision)
-    for name, dtype in after.casts.items():
-        ours = declared.get(name, "")
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for name, dtype in sorted(after.casts.items()):
+        kinds.setdefault((declared.get(name, ""), dtype), []).append(name)
+    for (ours, dtype), names in kinds.items():
+        what = f"{'inputs' if len(names) > 1 else 'input'} {', '.join(names)}"
+        cast = f"{ours} turned into {dtype} before anything is computed"
         if ours in INTEGER_BITS and INTEGER_BITS.get(dtype, 64) < INTEGER_BITS[ours]:
             yield GraphFinding(
                 kind="remark",
                 code="input_cast",
-                message=f"input {name} is {ours} and is turned into {dtype} before anything is computed",
+                message=f"{what}: {cast}",
                 consequence=f"Values beyond ±2^{INTEGER_BITS[dtype]} would come out as others.",
             )
         elif asked is not None and SIGNIFICANDS.get(dtype, 64) < min(asked, SIGNIFICANDS.get(ours, 0)):
             yield GraphFinding(
                 kind="breach",
                 code="input_cast",
-                message=f"input {name} is {ours} and is turned into {dtype} before anything is computed; "
-                f"{precision} was asked for",
+                message=f"{what}: {cast}; {precision} was asked for",
                 consequence="The engine computes on other inputs than it was given.",
             )
 
