@@ -11,14 +11,16 @@ from typing import Any
 
 from backends.contract import ModelSource, TensorSpec
 from suites.errors import ModelError
+from suites.shipped import DIGITS_WEIGHTS
 
 
 @dataclass(frozen=True)
 class BuiltinModel:
     """A model that comes with the harness.
 
-    `factory` is "package.module:callable" (see `ModelSource.torch_factory`). `seed` draws its weights; `revision`
-    is raised whenever the same seed would give other weights. `family` is "cnn", "encoder" or "detector". `macs`
+    `factory` is "package.module:callable" (see `ModelSource.torch_factory`). `seed` draws its weights; where they are
+    trained, `weights` is the `.npz` state dict that is shipped. `revision` is raised whenever the weights change.
+    `family` is "cnn", "encoder" or "detector". `macs`
     counts the multiply-accumulates of convolutions, linear layers and matrix products in one inference at batch 1
     and the sizes in `dims`. `value_range` holds, for integer inputs, the half-open range of meaningful values.
     `dims` has a size for each dynamic dimension but the batch, taken where the user gives none; `limits` the largest
@@ -39,6 +41,7 @@ class BuiltinModel:
     dims: Mapping[str, int] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
     pipeline: str = ""
+    weights: Path | None = None
 
     def source(self, exported: Mapping[str, Any]) -> ModelSource:
         """What an adapter builds from; `exported` is the answer of `suites.export`."""
@@ -113,6 +116,20 @@ _MODELS = (
         parameters=79_962,
         macs=3_459_584,
         pipeline="classify",
+    ),
+    BuiltinModel(
+        name="digits-cnn",
+        summary="a small network that reads handwritten digits, 8x8 images, 10 classes, trained weights",
+        family="cnn",
+        inputs=(TensorSpec("input", "float32", ("batch", 1, 8, 8)),),
+        outputs=(TensorSpec("logits", "float32", ("batch", 10)),),
+        factory="suites.models.digits_cnn:build",
+        seed=0,
+        revision=1,
+        parameters=25_978,
+        macs=601_600,
+        pipeline="digits",
+        weights=DIGITS_WEIGHTS,
     ),
     BuiltinModel(
         name="tiny-encoder",

@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import io
 import logging
+import shutil
 import warnings
 from collections.abc import Mapping
 from importlib import metadata
@@ -69,13 +70,15 @@ def find_export(name: str) -> dict[str, Any] | None:
 
 
 def _identity(model: BuiltinModel) -> dict[str, Any]:
-    return {
+    facts: dict[str, Any] = {
         "name": model.name,
         "revision": model.revision,
         "seed": model.seed,
         "opset": OPSET,
         "format": FORMAT,
     }
+    # Shipped weights may be exchanged by hand: their bytes decide, whatever the revision says.
+    return facts if model.weights is None else {**facts, "weights": cache.file_sha256(model.weights)}
 
 
 def _key(model: BuiltinModel) -> str | None:
@@ -103,19 +106,24 @@ def _answer(entry: cache.CacheEntry, *, created: bool) -> dict[str, Any]:
 
 
 def _fill(model: BuiltinModel, folder: Path) -> Mapping[str, Any]:
-    from suites.conditioning import condition
-    from suites.weights import save_weights
-
     module_name, _, attribute = model.factory.partition(":")
     build = getattr(importlib.import_module(module_name), attribute)
-    fresh = build(None)
-    condition(fresh, model)
-    save_weights(fresh, folder / WEIGHTS_FILE)
-    del fresh
+    if model.weights is None:
+        _seed_weights(build(None), model, folder / WEIGHTS_FILE)
+    else:
+        shutil.copyfile(model.weights, folder / WEIGHTS_FILE)
     # Exported from the weights as stored, so that the ONNX file and the torch contender hold the same numbers.
     _export(build(folder / WEIGHTS_FILE), model, folder / ONNX_FILE)
     _check(model, folder / ONNX_FILE)
     return {**_identity(model), "versions": _versions()}
+
+
+def _seed_weights(fresh: Any, model: BuiltinModel, path: Path) -> None:
+    from suites.conditioning import condition
+    from suites.weights import save_weights
+
+    condition(fresh, model)
+    save_weights(fresh, path)
 
 
 def _export(module: Any, model: BuiltinModel, path: Path) -> None:

@@ -43,6 +43,14 @@ _PIPELINES = (
         samples=_PICTURES,
     ),
     PipelineSpec(
+        name="digits",
+        summary="decode, shrink to 8 x 8 pixels of ink; softmax and the five best digits",
+        factory="suites.pipelines.digits:make",
+        implementations=("pillow", "opencv"),
+        samples=(SAMPLES / "digit-3.png", SAMPLES / "digit-7.png"),
+        takes="pictures",
+    ),
+    PipelineSpec(
         name="detect",
         summary="decode, letterbox; threshold, non-maximum suppression, boxes in the picture's own pixels",
         factory="suites.pipelines.detect:make",

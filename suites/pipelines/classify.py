@@ -80,13 +80,7 @@ class _Classify:
         """For each item the best classes, most probable first: {"class": index, "probability": 0 to 1}."""
         classes = int(self._logits.shape[1])
         logits = checked_output(outputs, self._logits, (self._count, classes))
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities = powers / powers.sum(axis=1, keepdims=True)
-        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :BEST]
-        return [
-            [{"class": int(index), "probability": float(row[index])} for index in order]
-            for row, order in zip(probabilities, best, strict=True)
-        ]
+        return best_classes(logits)
 
     def _crop(self, items: Sequence[bytes], index: int) -> Array:
         picture = decoded(self._codec, items, index)
@@ -103,3 +97,14 @@ class _Classify:
         pixels = self._codec.resized(picture, wide, high)
         left, top = (wide - self._edge) // 2, (high - self._edge) // 2
         return pixels[top : top + self._edge, left : left + self._edge]
+
+
+def best_classes(logits: Array) -> list[list[dict[str, Any]]]:
+    """Logits float32 [batch, classes] -> for each row the best classes, most probable first."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities = powers / powers.sum(axis=1, keepdims=True)
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :BEST]
+    return [
+        [{"class": int(index), "probability": float(row[index])} for index in order]
+        for row, order in zip(probabilities, best, strict=True)
+    ]
