@@ -36,8 +36,10 @@ from backends.contract import (
     Variant,
 )
 from backends.engine_import import import_engine
+from backends.lacking import openvino_lacks
 from backends.memory import aligned_copy
 from backends.openvino_queue import Waiter
+from backends.openvino_tensors import array_over, dtype_name, match_ports, tensor_over
 from backends.options import DENORMALS, choice, flag, integer
 from backends.profile import Profile, ProfileRequest
 
@@ -84,7 +86,12 @@ class OpenVINOSession(Session):
     download_paths: tuple[str, ...] = (ZERO_COPY, COPY)
 
     def __init__(self, compiled: Any, source: ModelSource) -> None:
-        super().__init__(_specs(compiled.inputs, source.inputs), _specs(compiled.outputs, source.outputs))
+        ports = _specs(compiled.inputs, source.inputs)
+        # The conversion drops inputs that nothing reads; they are still taken, and go nowhere.
+        dropped = [spec for spec in source.inputs if spec.name not in {port.name for port in ports}]
+        super().__init__((*ports, *dropped), _specs(compiled.outputs, source.outputs))
+        self._ports = ports
+        self._dropped = tuple(spec.name for spec in dropped)
         self._compiled = compiled
         self._source = source
         self._request = compiled.create_infer_request()
@@ -95,21 +102,21 @@ class OpenVINOSession(Session):
         self._call: Callable[[], object] = partial(self._request.infer, share_outputs=True)
 
     def _prepare(self, feeds: Feeds) -> None:
-        tensor = _openvino().Tensor
-        self._arrays = [aligned_copy(feeds[spec.name]) for spec in self.inputs]
+        engine = _openvino()
+        self._arrays = [aligned_copy(feeds[spec.name]) for spec in self._ports]
         for index, array in enumerate(self._arrays):
-            self._request.set_input_tensor(index, tensor(array, shared_memory=True))
+            self._request.set_input_tensor(index, tensor_over(engine, array))
 
     def _upload(self, feeds: Feeds | None, path: str) -> None:
         # A tensor over somebody else's memory does not keep that memory.
         self._given = feeds
-        tensor = _openvino().Tensor
-        for index, (spec, own) in enumerate(zip(self.inputs, self._arrays, strict=True)):
+        engine = _openvino()
+        for index, (spec, own) in enumerate(zip(self._ports, self._arrays, strict=True)):
             given = own if feeds is None else feeds[spec.name]
             if path == COPY:
                 np.copyto(own, given)
             # Set again after a copy too: an upload without one may have set other memory before.
-            self._request.set_input_tensor(index, tensor(own if path == COPY else given, shared_memory=True))
+            self._request.set_input_tensor(index, tensor_over(engine, own if path == COPY else given))
 
     def _fork(self) -> Session:
         return type(self)(self._compiled, self._source)
@@ -134,7 +141,7 @@ class OpenVINOSession(Session):
 
     def _download(self) -> dict[str, Array]:
         return {
-            spec.name: np.array(self._request.get_output_tensor(index).data)
+            spec.name: np.array(array_over(self._request.get_output_tensor(index), spec.dtype))
             for index, spec in enumerate(self.outputs)
         }
 
@@ -142,7 +149,8 @@ class OpenVINOSession(Session):
         if path != ZERO_COPY:
             return self._download()
         return {
-            spec.name: self._request.get_output_tensor(index).data for index, spec in enumerate(self.outputs)
+            spec.name: array_over(self._request.get_output_tensor(index), spec.dtype)
+            for index, spec in enumerate(self.outputs)
         }
 
     def effective(self) -> dict[str, Any]:
@@ -154,6 +162,7 @@ class OpenVINOSession(Session):
             "device": ",".join(self._compiled.get_property("EXECUTION_DEVICES")),
             "build": _openvino().__version__,
             "layer_precisions": _layer_precisions(self._compiled),
+            "dropped_inputs": list(self._dropped),
             "static_shapes": all(port.get_partial_shape().is_static for port in self._compiled.inputs),
         }
 
@@ -221,6 +230,9 @@ class OpenVINOBackend(Backend):
 
     def _load(self, source: ModelSource, artefact: Artefact, variant: Variant) -> Session:
         return self._open(source, artefact, variant, {})[0]
+
+    def _lacks(self, error: BaseException) -> str:
+        return openvino_lacks(str(error))
 
     def _profile(self, asked: ProfileRequest) -> Profile:
         from backends import openvino_profile
@@ -340,12 +352,10 @@ def _specs(ports: Any, declared: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ..
     which the engine does not keep.
     """
     by_name = {spec.name: spec for spec in declared}
+    called = [{*port.get_names(), port.get_node().get_friendly_name()} for port in ports]
     specs = []
-    for port in ports:
-        names = port.get_names()
-        name = next((name for name in by_name if name in names), "") or min(
-            names, default=port.get_node().get_name()
-        )
+    for port, names, matched in zip(ports, called, match_ports(called, list(by_name)), strict=True):
+        name = matched or min(names)
         known = by_name.get(name)
         dims: list[int | str] = []
         for axis, dim in enumerate(port.get_partial_shape()):
@@ -355,7 +365,7 @@ def _specs(ports: Any, declared: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ..
             dims.append(
                 fixed if fixed is not None else kept if isinstance(kept, str) else f"{name}_dim{axis}"
             )
-        specs.append(TensorSpec(name, np.dtype(port.get_element_type().to_dtype()).name, tuple(dims)))
+        specs.append(TensorSpec(name, dtype_name(port.get_element_type()), tuple(dims)))
     return tuple(specs)
 
 

@@ -6,7 +6,6 @@ once with IO binding; outputs are allocated by the engine, which needs no guess 
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -26,14 +25,15 @@ from backends.contract import (
     Feeds,
     ModelSource,
     Probe,
-    TensorSpec,
     UnavailableError,
     UnsupportedError,
     Variant,
 )
 from backends.engine_import import import_engine
+from backends.lacking import ort_lacks
 from backends.memory import aligned_copy
 from backends.options import DENORMALS, choice, flag, integer
+from backends.ort_tensors import is_foreign, spec_of, value_of, view
 from backends.profile import Profile, ProfileRequest
 
 _PROVIDERS = {"": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -51,20 +51,6 @@ _OPTIONS = {
     "denormals": "keep (default) or flush: take denormal numbers as zero",
     "intra_op_num_threads": "threads inside an operator, in place of the variant's threads",
 }
-_DTYPES = {
-    "tensor(float)": "float32",
-    "tensor(double)": "float64",
-    "tensor(float16)": "float16",
-    "tensor(int8)": "int8",
-    "tensor(int16)": "int16",
-    "tensor(int32)": "int32",
-    "tensor(int64)": "int64",
-    "tensor(uint8)": "uint8",
-    "tensor(uint16)": "uint16",
-    "tensor(uint32)": "uint32",
-    "tensor(uint64)": "uint64",
-    "tensor(bool)": "bool",
-}
 
 
 def _ort() -> Any:
@@ -80,8 +66,8 @@ class OrtSession(Session):
 
     def __init__(self, engine: Any, variant: Variant) -> None:
         super().__init__(
-            tuple(_spec(value) for value in engine.get_inputs()),
-            tuple(_spec(value) for value in engine.get_outputs()),
+            tuple(spec_of(value) for value in engine.get_inputs()),
+            tuple(spec_of(value) for value in engine.get_outputs()),
         )
         self._engine = engine
         self._variant = variant
@@ -94,7 +80,7 @@ class OrtSession(Session):
         binding = self._engine.io_binding()
         self._host = [aligned_copy(feeds[spec.name]) for spec in self.inputs]
         for spec, array in zip(self.inputs, self._host, strict=True):
-            binding.bind_cpu_input(spec.name, array)
+            _bind(binding, spec.name, array)
         for spec in self.outputs:
             binding.bind_output(spec.name)
         self._bound(binding)
@@ -111,7 +97,7 @@ class OrtSession(Session):
             if path == COPY:
                 np.copyto(own, given)
             # Bound again after a copy too: an upload without one may have bound other memory before.
-            self._binding.bind_cpu_input(spec.name, own if path == COPY else given)
+            _bind(self._binding, spec.name, own if path == COPY else given)
 
     def _fork(self) -> Session:
         # One InferenceSession takes concurrent calls; what belongs to a request is its binding.
@@ -126,6 +112,12 @@ class OrtSession(Session):
         return self._call
 
     def _download(self) -> dict[str, Array]:
+        if any(is_foreign(spec.dtype) for spec in self.outputs):
+            values = self._binding.get_outputs()
+            return {
+                spec.name: np.array(view(value, spec))
+                for spec, value in zip(self.outputs, values, strict=True)
+            }
         values = self._binding.copy_outputs_to_cpu()
         # The engine may hand out its own memory, which the next inference writes to.
         return {spec.name: np.array(value) for spec, value in zip(self.outputs, values, strict=True)}
@@ -134,7 +126,7 @@ class OrtSession(Session):
         if path != ZERO_COPY:
             return self._download()
         values = self._binding.get_outputs()
-        return {spec.name: _view(value, spec) for spec, value in zip(self.outputs, values, strict=True)}
+        return {spec.name: view(value, spec) for spec, value in zip(self.outputs, values, strict=True)}
 
     def effective(self) -> dict[str, Any]:
         """Threads, providers and optimisation as the session holds them."""
@@ -256,6 +248,9 @@ class OrtBackend(Backend):
     def _load(self, source: ModelSource, artefact: Artefact, variant: Variant) -> Session:
         return self._open(source, artefact, variant, _session_options(_ort(), variant))
 
+    def _lacks(self, error: BaseException) -> str:
+        return ort_lacks(type(error).__name__, str(error))
+
     def _profile(self, asked: ProfileRequest) -> Profile:
         from backends import ort_profile
 
@@ -336,26 +331,9 @@ def _entry(options: Any, key: str) -> str:
         return ""
 
 
-def _view(value: Any, spec: TensorSpec) -> Array:
-    """The engine's output memory as an array; it keeps the memory alive, but the next inference may overwrite it."""
-    shape = tuple(value.shape())
-    dtype = np.dtype(spec.dtype)
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if not size:
-        return np.empty(shape, dtype)
-    memory: Any = (ctypes.c_uint8 * size).from_address(value.data_ptr())
-    memory.owner = value
-    return np.frombuffer(memory, dtype=dtype).reshape(shape)
-
-
-def _spec(value: Any) -> TensorSpec:
-    """The engine's description of an input or output as a `TensorSpec`."""
-    if value.type not in _DTYPES:
-        raise UnsupportedError(
-            f"{value.name!r} is a {value.type}; the adapter takes tensors of numbers and booleans"
-        )
-    dims = tuple(
-        dim if isinstance(dim, int | str) and dim != "" else f"{value.name}_dim{axis}"
-        for axis, dim in enumerate(value.shape)
-    )
-    return TensorSpec(value.name, _DTYPES[value.type], dims)
+def _bind(binding: Any, name: str, array: Array) -> None:
+    """Bind an input on the CPU to the memory of `array`."""
+    if is_foreign(array.dtype.name):
+        binding.bind_ortvalue_input(name, value_of(_ort(), array))
+    else:
+        binding.bind_cpu_input(name, array)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from backends.contract import Array
+from backends.dtypes import ONNX_NUMBERS, dtype_of
 
 _ALIGNMENT = 64
 Layout = list[dict[str, Any]]
@@ -27,7 +28,9 @@ def pack(arrays: Mapping[str, Array]) -> tuple[int, Layout]:
     for name, value in arrays.items():
         if value.dtype.hasobject:
             raise TypeError(f"array {name!r} holds Python objects; only plain numbers can be shared")
-        layout.append({"name": name, "dtype": value.dtype.str, "shape": list(value.shape), "offset": offset})
+        layout.append(
+            {"name": name, "dtype": _written(value.dtype), "shape": list(value.shape), "offset": offset}
+        )
         offset += -(-value.nbytes // _ALIGNMENT) * _ALIGNMENT
     fd = _anonymous_memory()
     try:
@@ -55,12 +58,17 @@ def unpack(fd: int, layout: Layout) -> dict[str, Array]:
         os.close(fd)
     arrays: dict[str, Array] = {}
     for entry in layout:
-        dtype = np.dtype(entry["dtype"])
+        dtype = dtype_of(entry["dtype"])
         shape = tuple(entry["shape"])
         count = int(np.prod(shape, dtype=np.int64))
         flat = np.frombuffer(memory, dtype=dtype, count=count, offset=entry["offset"]) if count else None
         arrays[entry["name"]] = np.empty(shape, dtype) if flat is None else flat.reshape(shape)
     return arrays
+
+
+def _written(dtype: np.dtype[Any]) -> str:
+    """A dtype as the receiver reads it: with its byte order, or by name where numpy itself lacks the type."""
+    return dtype.name if dtype.name in ONNX_NUMBERS else dtype.str
 
 
 def _anonymous_memory() -> int:
