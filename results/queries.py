@@ -62,6 +62,11 @@ def run(connection: Connection, text: str) -> Run:
     )
 
 
+def run_status(connection: Connection, run_id: str) -> str:
+    """How the run with this id stands: "running", "finished", "interrupted" or "failed"; empty for no such run."""
+    return connection.scalar(select(schema.runs.c.status).where(schema.runs.c.id == run_id)) or ""
+
+
 def unfinished_run(connection: Connection, plan_key: str, machine_id: str, max_age: timedelta) -> Run | None:
     """The newest run to resume; see Store.unfinished_run."""
     runs = schema.runs

@@ -16,8 +16,10 @@ from sqlalchemy import Connection, Engine
 
 from harness.errors import StorageError
 from harness.records import Result, Run
-from results import checkpoints, comparable, migrate, queries, series, sqlite, summaries, write
+from harness.records.parity_check import ParityRecord
+from results import checkpoints, comparable, migrate, parity_checks, queries, series, sqlite, summaries, write
 from results.location import Location, locate
+from results.parity_checks import ParityPoint
 from results.series import MetricPoint
 from results.summaries import RunSummary
 
@@ -121,6 +123,14 @@ class Store:
         with self._writing() as connection:
             checkpoints.drop(connection, run_id, group_key)
 
+    def save_parity_check(self, record: ParityRecord) -> None:
+        """Save the one check that `record` holds; its id is the run's, which must have begun.
+
+        A check that is there under its id is replaced: it may have gained layers or accuracy since.
+        """
+        with self._writing() as connection:
+            parity_checks.save(connection, record)
+
     # Reading: one run
 
     def checkpoints(self, run_id: str, group_key: str) -> list[dict[str, Any]]:
@@ -155,6 +165,12 @@ class Store:
         """The metrics saved with a result, by name."""
         with self._reading() as connection:
             return queries.metrics_of(connection, result_id)
+
+    def parity_record(self, run: Run) -> ParityRecord | None:
+        """What a run of `harness parity` found; None when it has no check."""
+        with self._reading() as connection:
+            status = queries.run_status(connection, run.id)
+            return parity_checks.record_of(connection, run, interrupted=status == "interrupted")
 
     # Reading: across runs
 
@@ -226,6 +242,23 @@ class Store:
         """Every model that has a result, and when its newest was made."""
         with self._reading() as connection:
             return comparable.models(connection)
+
+    def parity_points(
+        self, model: str, contender: str | None = None, *, limit: int | None = None
+    ) -> list[ParityPoint]:
+        """Parity checks of a model over time, oldest first; the newest `limit`."""
+        with self._reading() as connection:
+            return parity_checks.points(connection, model, contender, limit)
+
+    def parity_contenders(self, model: str) -> list[str]:
+        """Contenders whose parity on `model` was checked."""
+        with self._reading() as connection:
+            return parity_checks.contenders_of(connection, model)
+
+    def parity_models(self) -> dict[str, datetime]:
+        """Every model that has a parity check, and when its newest was made."""
+        with self._reading() as connection:
+            return parity_checks.models(connection)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

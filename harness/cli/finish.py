@@ -49,7 +49,7 @@ def finish(
     if gates:
         (print_failed_gates if quiet else print_gates)(gates, console)
     if outcome.unsaved is not None:
-        _rescue(document.model_dump_json(), outcome.unsaved, outcome.run.id, console)
+        rescue(document.model_dump_json(), outcome.unsaved, outcome.run.id, console)
     for line in write_exports(document, json_file, html_file) if outcome.results else ():
         _tell(line, console, quiet)
     if outcome.unsaved is not None:
@@ -90,7 +90,7 @@ def _close(outcome: RunOutcome, store: Store, code: ExitCode) -> None:
         outcome.unsaved = outcome.unsaved or error
 
 
-def _rescue(text: str, error: HarnessError, run_id: str, console: Console) -> None:
+def rescue(text: str, error: HarnessError, run_id: str, console: Console) -> None:
     """The database failed after measuring: leave the record somewhere else rather than lose it."""
     import tempfile
     from pathlib import Path

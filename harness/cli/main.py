@@ -12,6 +12,7 @@ from harness import __version__
 
 COMMANDS = {
     "compare": ("harness.cli.compare", "Compare engines on one model: speed with intervals, and parity."),
+    "parity": ("harness.cli.parity", "Check whether engines compute the right thing, and where it broke."),
     "throughput": ("harness.cli.throughput", "Find how much engines serve under load: the whole curve."),
     "run": ("harness.cli.run", "Run a suite: a matrix of models, contenders and variants, with gates."),
     "profile": ("harness.cli.profile", "Profile engines by layer: operators, kernels, times, side by side."),
@@ -69,6 +70,7 @@ def cli() -> None:
     Examples:
       harness compare ort openvino --model resnet50
       harness compare torch ort --model path/to/model.onnx --batch 8 --html report.html
+      harness parity ort openvino --model resnet50
       harness run quick
       harness doctor
 

@@ -18,6 +18,7 @@ from harness.run.jobs import run_job
 from harness.run.observer import Observer
 from harness.run.references import References, make_references
 from harness.run.worker import WorkerFailure
+from harness.worker.turning import held_back
 
 EXPORT_DEADLINE_S = 900.0
 
@@ -50,6 +51,9 @@ class ReadyModel:
     inputs_sha256: Mapping[str, str]
     references: References
     processing: Processing | None = None
+    held_back: str = ""
+    """Input set that no call sees before the end of a trial (`harness.worker.turning`); empty where there is none.
+    Its arrays are not in `feeds`, its hash and reference outputs are there."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,12 @@ def prepare_model(
     feeds = prepare_feeds(
         resolved, batch=batch, dims=dims, input_sets=input_sets, inputs=inputs, pipeline=pipeline
     )
-    hashes = _hashes(feeds)
-    references = make_references(resolved.source, feeds, hashes, threads, observer)
-    return ReadyModel(resolved.ref, resolved.source, feeds, hashes, references)
+    held = held_back(feeds)
+    hashes = _hashes({**feeds, **held})
+    references = make_references(resolved.source, {**feeds, **held}, hashes, threads, observer)
+    return ReadyModel(
+        resolved.ref, resolved.source, feeds, hashes, references, held_back=next(iter(held), "")
+    )
 
 
 def prepare_feeds(
@@ -146,6 +153,13 @@ def own_pipeline(model: ModelRef) -> str:
     from suites.catalogue import BUILTINS
 
     return BUILTINS[model.name].pipeline if model.source == "builtin" else ""
+
+
+def own_dims(model: ModelRef) -> Mapping[str, int]:
+    """Sizes of dynamic dimensions that a built-in model comes with; empty where there are none."""
+    from suites.catalogue import BUILTINS
+
+    return BUILTINS[model.name].dims if model.source == "builtin" else {}
 
 
 def _from_samples(

@@ -48,10 +48,24 @@ def open_engine(
     return opened
 
 
-def give_feeds(worker: Worker, name: str, feeds: Mapping[str, Array], deadline_s: float) -> None:
-    """Hand an input set to the worker, through shared memory."""
+def give_feeds(
+    worker: Worker, name: str, feeds: Mapping[str, Array], deadline_s: float, sha256: str = ""
+) -> None:
+    """Hand an input set to the worker, through shared memory; with `sha256` (see `backends.digest`) it is checked.
+
+    Raises WorkerFailure, also when other bytes came than were sent.
+    """
     fd, layout = pack(feeds)
     try:
-        worker.request("feeds", {"set": name, "layout": layout}, fds=(fd,), deadline_s=deadline_s)
+        reply = worker.request("feeds", {"set": name, "layout": layout}, fds=(fd,), deadline_s=deadline_s)
     finally:
         os.close(fd)
+    came = reply.head["sha256"]
+    if sha256 and came != sha256:
+        raise WorkerFailure(
+            "failed",
+            "feeds",
+            "checksum",
+            f"the worker has other inputs for {name} than were sent: {came[:12]} instead of {sha256[:12]}",
+            "look for failing memory, e.g. with memtest86+",
+        )

@@ -23,10 +23,12 @@ from backends.contract import (
     UnavailableError,
     Variant,
 )
+from backends.digest import sha256_of
 from backends.graph_facts import check_graph_facts
 from backends.ranges import range_of
 from harness.worker import clock
 from harness.worker.channel import Message
+from harness.worker.fresh import FreshCalls
 from harness.worker.intermediates import intermediates
 from harness.worker.plain import plain_text, plain_value
 from harness.worker.process_facts import process_facts
@@ -114,9 +116,9 @@ class ContenderHost:
         )
 
     def feeds(self, request: Message) -> Message:
-        """Keep an input set under its name."""
-        self._feeds[request.head["set"]] = unpack(request.fds[0], request.head["layout"])
-        return Message({})
+        """Keep an input set under its name; answers with the hash of what came."""
+        arrays = self._feeds[request.head["set"]] = unpack(request.fds[0], request.head["layout"])
+        return Message({"sha256": sha256_of(arrays)})
 
     def first(self, request: Message) -> Message:
         """Bind an input set and time the very first inference."""
@@ -155,6 +157,20 @@ class ContenderHost:
             times = clock.timed_samples(call, head["samples"], head["calls"])
             cpu_ns = time.process_time_ns() - cpu_start
         return Message({"cpu_ns": cpu_ns, "drift": self._drift(head["set"])}, payload=times.tobytes())
+
+    def fresh(self, request: Message) -> Message:
+        """Calls on inputs never seen against calls on seen ones; see `worker.fresh`. With the held-back outputs."""
+        head = request.head
+        self._bind(head["set"])
+        # What is brought in is memory of this pass, and goes with it, however it ends.
+        self._bound = ""
+        assert self._session is not None
+        fresh = FreshCalls(self._session, self._feeds[head["set"]], _difference)
+        answer = fresh.run(head["first"], head["fewest"], head["ns"])
+        if answer["reason"]:
+            return Message(answer)
+        fd, answer["layout"] = pack(_numbers(fresh.held_back()))
+        return Message(answer, fds=(fd,))
 
     def stages(self, request: Message) -> Message:
         """Time whole calls and their stages, then every way of carrying inputs and outputs; see `worker.stages`."""
@@ -250,7 +266,11 @@ class ContenderHost:
         if self._requests is None:
             raise StateError("a window needs requests first")
         told, payload = window(self._requests, request)
-        drift = self._requests.drift(self._expected, _difference)
+        found = (
+            self._requests.drift(self._expected, _difference),
+            self._requests.exchanged(self._feeds, self._expected, _difference),
+        )
+        drift = max((value for value in found if value is not None), default=None)
         return Message({**told, "drift": drift}, payload=payload)
 
     def effective(self, _request: Message) -> Message:

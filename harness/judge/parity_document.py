@@ -1,0 +1,150 @@
+"""The whole of `harness parity` in one record: what `--json` writes and its page shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from harness.errors import ExitCode
+from harness.records import OutputParity, ParityStatus, Record, Status, VariantRef
+from harness.records.base import PossiblyInfinite
+from harness.records.parity_check import ParityCheck, ParityRecord
+
+_RANK: dict[ParityStatus, int] = {"pass": 0, "unknown": 1, "nondeterministic": 2, "fail": 3}
+
+
+class WorstPlace(Record):
+    """Where a contender is nearest to its budget, or farthest beyond."""
+
+    check: int = Field(description="which of the record's checks")
+    entry: int = Field(description="which of that check's outputs")
+    output: str
+    input_set: str
+    batch: int
+    index: tuple[int, ...] | None
+    measure: Literal["rms", "max"]
+    ratio: PossiblyInfinite | None = Field(
+        description="error in units of the yardstick's; None: it has no figure (a NaN, a missing output)"
+    )
+    budget: float
+
+    @property
+    def share(self) -> float:
+        """Error as a share of the budget: above 1 is over it, and so is what has no figure."""
+        return math.inf if self.ratio is None else self.ratio / self.budget
+
+
+class ContenderVerdict(Record):
+    """What is known of one contender over all variants and input sets: the worst of it."""
+
+    contender: str
+    engine_version: str
+    verdict: ParityStatus
+    status: Status = Field(description="the first status that is not `measured`, where there is one")
+    reason: str = Field("", description="why it is no pass")
+    compared: int = Field(description="outputs on input sets that were compared")
+    failed: int = Field(description="those of them that fail")
+    worst: WorstPlace | None = None
+
+
+class ParityDocument(Record):
+    """The raw record, and the verdicts that follow from it, in the order of the contenders."""
+
+    record: ParityRecord
+    verdicts: tuple[ContenderVerdict, ...]
+    exit_code: int
+
+
+def document_of(record: ParityRecord) -> ParityDocument:
+    """Judge a record. Exit code 0 only when every contender passes on every variant; 3 when nothing was measured."""
+    verdicts = tuple(judge_contender(record, ref.text) for ref in record.contenders)
+    return ParityDocument(record=record, verdicts=verdicts, exit_code=int(_exit_code(record, verdicts)))
+
+
+def judge_contender(record: ParityRecord, contender: str) -> ContenderVerdict:
+    """The worst over the variants: fail beats nondeterministic beats unknown beats pass; nothing is unknown.
+
+    A variant that was not reached and a check that ended in anything but outputs are unknown.
+    """
+    own = [(place, check) for place, check in enumerate(record.checks) if check.contender.text == contender]
+    found = [_judged(variant, [check for _, check in own], record) for variant in record.planned]
+    verdict, reason = max(found, key=lambda pair: _RANK[pair[0]], default=("unknown", "nothing was compared"))
+    outputs = [output for _, check in own if check.parity for output in check.parity.outputs]
+    statuses = [check.status for _, check in own] if own else ["interrupted"]
+    return ContenderVerdict(
+        contender=contender,
+        engine_version=next((check.engine_version for _, check in own if check.engine_version), ""),
+        verdict=verdict,
+        status=next((status for status in statuses if status != "measured"), "measured"),
+        reason=reason,
+        compared=len(outputs),
+        failed=sum(output.status == "fail" for output in outputs),
+        worst=max(_places(own), key=_badness, default=None),
+    )
+
+
+def _judged(
+    variant: VariantRef, checks: Sequence[ParityCheck], record: ParityRecord
+) -> tuple[ParityStatus, str]:
+    prefix = f"batch {variant.batch}: " if len(record.planned) > 1 else ""
+    check = next((check for check in checks if check.variant == variant), None)
+    if check is None:
+        return "unknown", f"{prefix}it was not reached before the interruption"
+    if check.parity is None:
+        failure = check.failure
+        words = f" in {failure.phase}: {failure.message}" if failure else ""
+        return "unknown", f"{prefix}{check.status}{words}"
+    reason = check.parity.reason
+    return check.parity.status, f"{prefix}{reason}" if reason else ""
+
+
+def _places(checks: Sequence[tuple[int, ParityCheck]]) -> list[WorstPlace]:
+    return [
+        place
+        for number, check in checks
+        if check.parity is not None
+        for entry, output in enumerate(check.parity.outputs)
+        for place in _of_output(number, check, entry, output)
+    ]
+
+
+def _of_output(number: int, check: ParityCheck, entry: int, output: OutputParity) -> list[WorstPlace]:
+    """Both measures of an output; one without a figure where it fails and has none."""
+    pairs: list[tuple[Literal["rms", "max"], float | None, float]] = [
+        ("rms", output.ratio_rms, output.budget_rms),
+        ("max", output.ratio_max, output.budget_max),
+    ]
+    known = [pair for pair in pairs if pair[1] is not None and not math.isnan(pair[1])]
+    if not known:
+        known = [("max", None, output.budget_max)] if output.status == "fail" else []
+    return [
+        WorstPlace(
+            check=number,
+            entry=entry,
+            output=output.output,
+            input_set=output.input_set,
+            batch=check.variant.batch,
+            index=output.worst_index,
+            measure=measure,
+            ratio=ratio,
+            budget=budget,
+        )
+        for measure, ratio, budget in known
+    ]
+
+
+def _badness(place: WorstPlace) -> tuple[float, int]:
+    """The first of equals, so that the answer does not hang on the order of a dictionary."""
+    return place.share, -place.check
+
+
+def _exit_code(record: ParityRecord, verdicts: Sequence[ContenderVerdict]) -> ExitCode:
+    if record.interrupted:
+        return ExitCode.INTERRUPTED
+    if not any(check.parity is not None for check in record.checks):
+        return ExitCode.NOTHING_MEASURED
+    good = bool(verdicts) and all(verdict.verdict == "pass" for verdict in verdicts)
+    return ExitCode.OK if good else ExitCode.NEGATIVE
