@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -18,26 +19,46 @@ from suites.errors import ModelError
 
 IN_FLOAT32 = frozenset(
     {
-        "AffineGrid",
         "CausalConvWithState",
         "DynamicQuantizeLinear",
-        "GridSample",
         "LinearAttention",
-        "MelWeightMatrix",
     }
 )
 """Operators whose implementation in `onnx.reference` (1.23) rounds to float32 inside; some cast their result back."""
 _UNKNOWN = "without a reference its parity stays unknown"
+_LOWERED: ContextVar[set[str] | None] = ContextVar("_LOWERED", default=None)
+"""Where operators computed below float64 are noted while that is allowed."""
+
+
+class LackingError(ModelError):
+    """The evaluator has no implementation of an operator, or of its version."""
 
 
 def evaluate(
-    model: Any, name: str, outputs: Sequence[str], feeds: Mapping[str, Array], *, exact: bool
+    model: Any,
+    name: str,
+    outputs: Sequence[str],
+    feeds: Mapping[str, Array],
+    *,
+    exact: bool,
+    lowered: set[str] | None = None,
 ) -> list[Array]:
     """The values of `outputs` of the `onnx.ModelProto` `model` (called `name` in errors) for `feeds`.
 
     With `exact` the model must be in float64 throughout (see `suites.onnx_precision`), and a step in a lower
-    precision is an error. Raises ModelError for that, and for an operator that the evaluator lacks.
+    precision is an error; where `lowered` is given, the operator is added to it instead, and the rest goes on in
+    float64. Raises ModelError for that, and LackingError for an operator that the evaluator lacks.
     """
+    token = _LOWERED.set(lowered)
+    try:
+        return _evaluate(model, name, outputs, feeds, exact=exact)
+    finally:
+        _LOWERED.reset(token)
+
+
+def _evaluate(
+    model: Any, name: str, outputs: Sequence[str], feeds: Mapping[str, Array], *, exact: bool
+) -> list[Array]:
     from onnx.reference.op_run import RuntimeContextError, RuntimeTypeError
 
     try:
@@ -55,7 +76,7 @@ def _lacking(name: str, error: Exception) -> ModelError:
     reason = (
         str(error).partition(", schema.")[0].splitlines()[0]
     )  # what follows lists all operators there are
-    return ModelError(
+    return LackingError(
         f"the ONNX reference evaluator cannot run {name!r}: {reason}",
         f"{_UNKNOWN}; export it with standard operators of a recent opset",
     )
@@ -68,6 +89,8 @@ def _evaluator_type(exact: bool) -> Any:
     from onnx.reference import ReferenceEvaluator
     from onnx.reference.op_run import OpRun
 
+    from suites.evaluator_grids import exact_grids
+
     error_function = np.vectorize(math.erf, otypes=[np.float64])
 
     class Erf(OpRun):  # type: ignore[misc]
@@ -78,7 +101,7 @@ def _evaluator_type(exact: bool) -> Any:
 
     class Evaluator(ReferenceEvaluator):  # type: ignore[misc]
         def __init__(self, *arguments: Any, **options: Any) -> None:
-            options["new_ops"] = [*(options.get("new_ops") or ()), Erf]
+            options["new_ops"] = [*(options.get("new_ops") or ()), Erf, *exact_grids()]
             super().__init__(*arguments, **options)
             if exact:
                 _watch(self.rt_nodes_, in_function=isinstance(self.proto_, FunctionProto))
@@ -94,26 +117,31 @@ def _watch(nodes: Sequence[Any], *, in_function: bool) -> None:
     """
     for node in nodes:
         if node.op_type in IN_FLOAT32:
-            raise _too_low(node.op_type, "float32")
+            _note(node.op_type, "float32")
         if not in_function or node.op_type == "Cast":
             node.run = _watched(node.run, node.op_type)
 
 
 def _watched(run: Callable[..., Any], operator: str) -> Callable[..., Any]:
     def checked(*inputs: Any, **options: Any) -> Any:
-        results = run(*inputs, **options)
-        for result in results:
-            is_float = isinstance(result, np.ndarray | np.generic) and np.issubdtype(
-                result.dtype, np.floating
-            )
-            if is_float and result.dtype != np.float64:
-                raise _too_low(operator, str(result.dtype))
-        return results
+        return tuple(_raised(result, operator) for result in run(*inputs, **options))
 
     return checked
 
 
-def _too_low(operator: str, dtype: str) -> ModelError:
-    return ModelError(
-        f"the ONNX reference evaluator computes {operator} in {dtype}, not in float64", _UNKNOWN
-    )
+def _raised(result: Any, operator: str) -> Any:
+    """`result`, in float64 where it is a float; a lower precision is noted."""
+    is_float = isinstance(result, np.ndarray | np.generic) and np.issubdtype(result.dtype, np.floating)
+    if not is_float or result.dtype == np.float64:
+        return result
+    _note(operator, str(result.dtype))
+    return result.astype(np.float64)
+
+
+def _note(operator: str, dtype: str) -> None:
+    lowered = _LOWERED.get()
+    if lowered is None:
+        raise ModelError(
+            f"the ONNX reference evaluator computes {operator} in {dtype}, not in float64", _UNKNOWN
+        )
+    lowered.add(operator)

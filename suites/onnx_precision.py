@@ -18,6 +18,7 @@ _IMPLIED_FLOAT32 = {
     "BlackmanWindow": "output_datatype",
     "HammingWindow": "output_datatype",
     "HannWindow": "output_datatype",
+    "MelWeightMatrix": "output_datatype",
 }
 """Operators that compute in float32 where they are given no dtype, and the attribute that gives it."""
 _OWN_PRECISION = frozenset({"LayerNormalization", "RMSNormalization"})

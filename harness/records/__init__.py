@@ -22,6 +22,8 @@ from harness.records.machine import Machine as Machine
 from harness.records.parity import OutputParity as OutputParity
 from harness.records.parity import Parity as Parity
 from harness.records.parity import ParityStatus as ParityStatus
+from harness.records.parity import ReferenceStrength as ReferenceStrength
+from harness.records.parity import SelfAgreement as SelfAgreement
 from harness.records.passes import NumberCount as NumberCount
 from harness.records.passes import ResourcePass as ResourcePass
 from harness.records.passes import StageName as StageName

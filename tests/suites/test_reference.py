@@ -440,32 +440,86 @@ def test_an_operator_that_the_evaluator_lacks_is_named(tmp_path: Path) -> None:
     assert "unknown" in caught.value.hint
 
 
-def test_an_operator_version_that_the_evaluator_lacks_is_named(tmp_path: Path) -> None:
+def test_an_operator_version_that_the_evaluator_lacks_is_converted(tmp_path: Path) -> None:
     source = save(
         tmp_path / "m.onnx",
         [helper.make_node("DequantizeLinear", ["x", "scale"], ["y"])],
         [("x", TensorProto.INT8, [3])],
         [("y", FLOAT, [3])],
-        initializer=[numpy_helper.from_array(np.float32(0.5), "scale")],
+        initializer=[numpy_helper.from_array(np.float32(0.3), "scale")],
         opset=10,
     )
-    with pytest.raises(ModelError, match=r"evaluator cannot run 'by-hand'.*DequantizeLinear"):
-        ask(source, "float64", {"x": np.zeros(3, np.int8)})
+    whole = np.array([1, -7, 127], np.int8)
+    answer, outputs = reference({"source": source.to_json(), "dtype": "float64"}, {"x": whole})
+    assert answer["note"] == "the model was converted to opset 21 for it"
+    assert list(outputs["y"]) == [float(np.float32(0.3)) * int(value) for value in whole]
 
 
-def test_a_step_in_float32_is_no_float64_reference(tmp_path: Path) -> None:
+def test_a_step_in_float32_makes_a_mixed_reference(tmp_path: Path) -> None:
     source = save(
         tmp_path / "m.onnx",
         [
             helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "scale", "zero"]),
-            helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["y"]),
+            helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["h"]),
+            helper.make_node("Exp", ["h"], ["y"]),
         ],
         [("x", FLOAT, [3])],
         [("y", FLOAT, [3])],
         opset=21,
     )
-    with pytest.raises(ModelError, match="computes DynamicQuantizeLinear in float32, not in float64"):
-        ask(source, "float64", {"x": X})
+    answer, outputs = reference({"source": source.to_json(), "dtype": "float64"}, {"x": X})
+    assert answer["strength"] == "mixed"
+    assert answer["note"] == "it computes DynamicQuantizeLinear in a lower precision than float64"
+    assert answer["quantised"] is True
+    scale = np.float32(1) / np.float32(255)
+    assert outputs["y"] == pytest.approx(np.exp(np.rint(EXACT / scale) * float(scale)), rel=1e-14)
+
+
+@pytest.mark.parametrize("mode", ["linear", "cubic", "nearest"])
+def test_a_grid_is_sampled_in_float64(tmp_path: Path, mode: str) -> None:
+    """Against torch's own in float64; the evaluator's rounds places to float32."""
+    import torch
+
+    random = np.random.default_rng(0)
+    image, grid = (random.uniform(-1, 1, shape).astype(np.float32) for shape in ((1, 2, 5, 4), (1, 3, 6, 2)))
+    source = save(
+        tmp_path / "m.onnx",
+        [helper.make_node("GridSample", ["x", "grid"], ["y"], mode=mode, align_corners=1)],
+        [("x", FLOAT, [1, 2, 5, 4]), ("grid", FLOAT, [1, 3, 6, 2])],
+        [("y", FLOAT, [1, 2, 3, 6])],
+        opset=20,
+    )
+    _, outputs = ask(source, "float64", {"x": image, "grid": grid})
+    wanted = torch.nn.functional.grid_sample(
+        torch.from_numpy(image).double(),
+        torch.from_numpy(grid).double(),
+        mode={"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode),
+        align_corners=True,
+    )
+    assert outputs["y"] == pytest.approx(wanted.numpy(), abs=1e-14)
+
+
+@pytest.mark.parametrize("corners", [0, 1])
+@pytest.mark.parametrize("size", [(2, 3, 5, 4), (2, 3, 3, 5, 4)])
+def test_an_affine_grid_is_in_float64(tmp_path: Path, corners: int, size: tuple[int, ...]) -> None:
+    import torch
+
+    axes = len(size) - 2
+    theta = np.random.default_rng(0).normal(size=(2, axes, axes + 1)).astype(np.float32)
+    shape = [2, *size[2:], axes]
+    source = save(
+        tmp_path / "m.onnx",
+        [helper.make_node("AffineGrid", ["x", "size"], ["y"], align_corners=corners)],
+        [("x", FLOAT, list(theta.shape))],
+        [("y", FLOAT, shape)],
+        initializer=[numpy_helper.from_array(np.array(size, np.int64), "size")],
+        opset=20,
+    )
+    _, outputs = ask(source, "float64", {"x": theta})
+    wanted = torch.nn.functional.affine_grid(
+        torch.from_numpy(theta).double(), list(size), align_corners=bool(corners)
+    )
+    assert outputs["y"] == pytest.approx(wanted.numpy(), abs=1e-13)
 
 
 def test_a_cast_to_float32_inside_an_operator_is_found(tmp_path: Path) -> None:
