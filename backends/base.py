@@ -301,6 +301,15 @@ class Backend(ABC):
         check_feeds(feeds, source.inputs)
         return self._intermediates(IntermediateRequest(source, artefact, variant, feeds))
 
+    def reproduction(self, variant: Variant) -> str:
+        """Python source of a module that drives the engine with nothing of ours: it goes into a folder of its own.
+
+        It has `run(model, inputs, settings)`: the path of an ONNX file, arrays by name, and a dict with "flavour",
+        "precision", "threads", "options" as in `variant`; it returns the outputs by name. Raises UnsupportedError
+        where there is none.
+        """
+        raise UnsupportedError(f"the adapter of {self.name} has no script that runs an ONNX file by itself")
+
     def check(self, source: ModelSource, variant: Variant) -> None:
         """Raise UnsupportedError when the declared capabilities exclude what is asked."""
         can = self.capabilities(variant.flavour)

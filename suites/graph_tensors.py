@@ -28,7 +28,7 @@ def graph_tensors(
         {
             "name": node.name,
             "operator": node.op_type,
-            "inputs": list(dict.fromkeys(name for name in _used(node) if name in produced)),
+            "inputs": list(dict.fromkeys(name for name in used_names(node) if name in produced)),
             "outputs": [name for name in node.output if name],
         }
         for node in graph.node
@@ -36,11 +36,11 @@ def graph_tensors(
     return {"nodes": nodes, "outputs": [value.name for value in graph.output]}, {}
 
 
-def _used(node: Any) -> Iterator[str]:
+def used_names(node: Any) -> Iterator[str]:
     """Names that a node reads, those of its subgraphs included."""
     yield from node.input
     for attribute in node.attribute:
         for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
             yield from (value.name for value in graph.output)
             for inner in graph.node:
-                yield from _used(inner)
+                yield from used_names(inner)

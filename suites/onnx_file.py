@@ -18,7 +18,7 @@ from suites.errors import ModelError
 LARGEST_MESSAGE = 2**31 - 1
 """Protobuf's limit for one message, bytes: a larger ONNX file keeps its weights in external data."""
 
-_DTYPES = {
+DTYPES = {
     "FLOAT": "float32",
     "DOUBLE": "float64",
     "FLOAT16": "float16",
@@ -131,10 +131,10 @@ def _spec(value: Any, role: str) -> TensorSpec:
         )
     tensor = value.type.tensor_type
     dtype_name = onnx.TensorProto.DataType.Name(tensor.elem_type)
-    if dtype_name not in _DTYPES:
+    if dtype_name not in DTYPES:
         raise ModelError(
             f"{role} {value.name!r} is of type {dtype_name.lower()}, which is not supported",
-            f"supported: {', '.join(_DTYPES.values())}",
+            f"supported: {', '.join(DTYPES.values())}",
         )
     if not tensor.HasField("shape"):
         raise ModelError(
@@ -142,7 +142,7 @@ def _spec(value: Any, role: str) -> TensorSpec:
             "export the model with shapes; dimensions may be dynamic",
         )
     shape = tuple(_dimension(dim, value.name, axis) for axis, dim in enumerate(tensor.shape.dim))
-    return TensorSpec(value.name, _DTYPES[dtype_name], shape)
+    return TensorSpec(value.name, DTYPES[dtype_name], shape)
 
 
 def _dimension(dim: Any, tensor: str, axis: int) -> int | str:

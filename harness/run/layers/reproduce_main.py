@@ -1,0 +1,61 @@
+"""Runs model.onnx on inputs.npz and compares with expected.npz. Exit code 1: the outputs are wrong.
+
+Needs numpy and the engine only. engine.py holds the few lines that drive the engine, settings.json how it was set.
+"""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> int:
+    """Run, print one line an output, and say whether all are right."""
+    settings = json.loads((HERE / "settings.json").read_text(encoding="utf-8"))
+    run = runpy.run_path(str(HERE / "engine.py"))["run"]
+    inputs = dict(np.load(HERE / "inputs.npz"))
+    expected = dict(np.load(HERE / "expected.npz"))
+    outputs = run(HERE / "model.onnx", inputs, settings)
+    wrong = [name for name in settings["outputs"] if not right(name, outputs, expected, settings)]
+    print("WRONG: " + ", ".join(wrong) if wrong else "right")
+    return 1 if wrong else 0
+
+
+def right(name: str, outputs: dict[str, Any], expected: dict[str, Any], settings: dict[str, Any]) -> bool:
+    """Whether one output is within its budget, in units of the error of numpy in float32 (the yardstick)."""
+    if name not in outputs:
+        print(f"{name}: the engine did not return it")
+        return False
+    actual, exact = np.asarray(outputs[name]), expected[f"{name}:float64"]
+    if actual.shape != exact.shape:
+        print(f"{name}: shape {actual.shape} instead of {exact.shape}")
+        return False
+    if exact.dtype.kind in "biu":
+        different = int(np.count_nonzero(actual != exact))
+        print(f"{name}: {different} of {exact.size} integers differ")
+        return different == 0
+    wide, own = actual.astype(np.float64), expected[f"{name}:float32"].astype(np.float64)
+    if not np.isfinite(wide[np.isfinite(exact) & np.isfinite(own)]).all():
+        print(f"{name}: values that are not finite")
+        return False
+    usable = np.isfinite(exact) & np.isfinite(own)
+    scale = float(np.sqrt(np.mean(exact[usable] ** 2))) or 1.0
+    good = True
+    for measure, reduce in (("rms", lambda e: np.sqrt(np.mean(e**2))), ("largest", np.max)):
+        error = float(reduce(np.abs(wide - exact)[usable])) / scale
+        yardstick = max(float(reduce(np.abs(own - exact)[usable])) / scale, settings["roundoff"])
+        budget = settings["budgets"][name][measure]
+        good = good and error / yardstick <= budget
+        print(f"{name}: {measure} error {error:.3g}, {error / yardstick:.3g} yardsticks, budget {budget:.3g}")
+    return good
+
+
+if __name__ == "__main__":
+    sys.exit(main())

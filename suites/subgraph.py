@@ -1,0 +1,249 @@
+"""Parts of an ONNX model as models of their own, and what differs between the same part of two models.
+
+`cut` and `differences` are jobs: the parent runs them in a worker process, because they import onnx and parse untrusted
+bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.contract import Array
+from suites.errors import ModelError
+from suites.graph_tensors import used_names
+
+_LONGEST = 60
+"""Characters of a value that are shown."""
+
+
+def cut(arguments: dict[str, Any], arrays: dict[str, Array]) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Job: the part of the ONNX file `arguments["path"]` that computes "outputs" from the tensors `arrays`.
+
+    The part is written to "to" with its constants inside, its inputs and outputs concrete: inputs as `arrays`, which
+    need not all be used, outputs as "types" ({name: {"dtype", "shape"}}). "dtypes" ({name: dtype}, where known)
+    are those of the inputs in the model; `arrays` are cast to them. Answers {"nodes": [{"name", "operator",
+    "inputs", "outputs"}], "inputs": [{"name", "dtype", "shape"}], "constants": [names], "onnx": its version} and the
+    inputs as the part takes them. Raises ModelError where the outputs need something that is not given.
+    """
+    import onnx
+    from onnx import external_data_helper, helper
+
+    path, to = Path(str(arguments["path"])), Path(str(arguments["to"]))
+    model = onnx.load_model(str(path), format="protobuf", load_external_data=False)
+    names, constants = _part(model.graph, list(arguments["outputs"]), set(arrays), path)
+    nodes = [node for node in model.graph.node if any(name in names for name in node.output)]
+    read = {name for node in nodes for name in used_names(node)}
+    dtypes = arguments.get("dtypes", {})
+    given = {
+        name: np.ascontiguousarray(value.astype(dtypes.get(name, value.dtype.name), copy=False))
+        for name, value in arrays.items()
+        if name in read
+    }
+    tensors = [tensor for tensor in model.graph.initializer if tensor.name in constants]
+    for tensor in tensors:
+        if external_data_helper.uses_external_data(tensor):
+            external_data_helper.load_external_data_for_tensor(tensor, str(path.parent))
+            tensor.data_location = onnx.TensorProto.DEFAULT
+            del tensor.external_data[:]
+    graph = helper.make_graph(
+        nodes,
+        "part",
+        [_value(name, value.dtype.name, value.shape) for name, value in given.items()],
+        [_value(name, told["dtype"], told["shape"]) for name, told in _typed(arguments).items()],
+        tensors,
+        sparse_initializer=[s for s in model.graph.sparse_initializer if s.values.name in constants],
+    )
+    part = helper.make_model(
+        graph,
+        opset_imports=list(model.opset_import),
+        ir_version=model.ir_version,
+        functions=list(model.functions),
+        producer_name="harness",
+    )
+    for node in _all_nodes(part.graph):
+        for attribute in node.attribute:
+            if attribute.HasField("t") and external_data_helper.uses_external_data(attribute.t):
+                external_data_helper.load_external_data_for_tensor(attribute.t, str(path.parent))
+                attribute.t.data_location = onnx.TensorProto.DEFAULT
+                del attribute.t.external_data[:]
+    to.write_bytes(part.SerializeToString())
+    return {
+        "nodes": [
+            {
+                "name": node.name,
+                "operator": node.op_type,
+                "inputs": [name for name in dict.fromkeys(used_names(node)) if name],
+                "outputs": [name for name in node.output if name],
+            }
+            for node in nodes
+        ],
+        "inputs": [
+            {"name": name, "dtype": value.dtype.name, "shape": list(value.shape)}
+            for name, value in given.items()
+        ],
+        "constants": sorted(constants),
+        "onnx": onnx.__version__,
+    }, given
+
+
+def differences(
+    arguments: dict[str, Any], _arrays: dict[str, Array]
+) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Job: how the nodes that produce "tensors" differ between the ONNX files "model" and "reference".
+
+    Compared are operators, attributes and constants (by their place among the inputs); constants are followed back to
+    the initializers that they are made of. Answers {"differences": [{"what", "model", "reference"}]}.
+    """
+    ours, theirs = (_Reader(Path(str(arguments[key]))) for key in ("model", "reference"))
+    found: list[dict[str, str]] = []
+    for tensor in arguments["tensors"]:
+        found += _differ(ours, theirs, tensor, tensor)
+    unique = {(entry["what"], entry["model"], entry["reference"]): entry for entry in found}
+    return {"differences": list(unique.values())}, {}
+
+
+class _Reader:
+    """A model's nodes by what they produce, and its constants as arrays."""
+
+    def __init__(self, path: Path) -> None:
+        import onnx
+
+        self._folder = path.parent
+        self.graph = onnx.load_model(str(path), format="protobuf", load_external_data=False).graph
+        self.nodes = {name: node for node in self.graph.node for name in node.output if name}
+        self.constants = {tensor.name: tensor for tensor in self.graph.initializer}
+        self.inputs = {value.name for value in self.graph.input} - set(self.constants)
+
+    def array(self, name: str) -> Array:
+        """A constant's value."""
+        from onnx import numpy_helper
+
+        return np.asarray(numpy_helper.to_array(self.constants[name], str(self._folder)))
+
+    def varies(self, name: str) -> bool:
+        """Whether a tensor depends on the model's inputs."""
+        waiting, seen = [name], set()
+        while waiting:
+            tensor = waiting.pop()
+            if tensor in self.inputs:
+                return True
+            if tensor in self.nodes and tensor not in seen:
+                seen.add(tensor)
+                waiting += used_names(self.nodes[tensor])
+        return False
+
+
+def _differ(ours: _Reader, theirs: _Reader, tensor: str, other: str) -> Iterator[dict[str, str]]:
+    a, b = ours.nodes.get(tensor), theirs.nodes.get(other)
+    if a is None or b is None:
+        if a is not None or b is not None:
+            present = [node.op_type if node is not None else "no node" for node in (a, b)]
+            yield _entry(f"what makes {tensor}", *present)
+        return
+    if (a.op_type, a.domain) != (b.op_type, b.domain):
+        yield _entry("operator", a.op_type, b.op_type)
+    left, right = ({entry.name: entry for entry in node.attribute} for node in (a, b))
+    for name in dict.fromkeys((*left, *right)):
+        shown = [_shown(side.get(name)) for side in (left, right)]
+        same = name in left and name in right
+        same = same and left[name].SerializeToString() == right[name].SerializeToString()
+        if not same:
+            yield _entry(f"attribute {name}", *shown)
+    if len(a.input) != len(b.input):
+        yield _entry("number of inputs", str(len(a.input)), str(len(b.input)))
+    for one, two in zip(a.input, b.input, strict=False):
+        if one in ours.constants and two in theirs.constants:
+            if words := _array_difference(ours.array(one), theirs.array(two)):
+                yield _entry(f"constant {one}", *words)
+        elif one in ours.nodes and two in theirs.nodes and not ours.varies(one) and not theirs.varies(two):
+            yield from _differ(ours, theirs, one, two)
+        elif one != two:
+            yield _entry("input", one or "none", two or "none")
+
+
+def _array_difference(a: Array, b: Array) -> tuple[str, str] | None:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return f"{a.dtype.name} {list(a.shape)}", f"{b.dtype.name} {list(b.shape)}"
+    differing = np.flatnonzero((a != b).ravel())
+    if not differing.size or np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"):
+        return None
+    first = int(differing[0])
+    where = [int(index) for index in np.unravel_index(first, a.shape)]
+    return (
+        f"{a.ravel()[first]:.7g} at {where}; {differing.size} of {a.size} values differ",
+        f"{b.ravel()[first]:.7g}",
+    )
+
+
+def _shown(attribute: Any) -> str:
+    from onnx import helper
+
+    if attribute is None:
+        return "not set"
+    value = helper.get_attribute_value(attribute)
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    text = f"{value:.7g}" if isinstance(value, float) else " ".join(text.split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+
+
+def _entry(what: str, model: str, reference: str) -> dict[str, str]:
+    return {"what": what, "model": model, "reference": reference}
+
+
+def _part(graph: Any, outputs: list[str], given: Collection[str], path: Path) -> tuple[set[str], set[str]]:
+    """Names of tensors that must be computed, and of constants that they need, walking back to what is given."""
+    made_by = {name: node for node in graph.node for name in node.output if name}
+    known = {tensor.name for tensor in graph.initializer}
+    known |= {sparse.values.name for sparse in graph.sparse_initializer}
+    inner = {name for node in graph.node for name in _inner_names(node)}
+    computed: set[str] = set()
+    constants: set[str] = set()
+    waiting = list(outputs)
+    while waiting:
+        name = waiting.pop()
+        if not name or name in computed or name in constants or (name in given and name not in outputs):
+            continue
+        if name in made_by:
+            computed.add(name)
+            waiting += used_names(made_by[name])
+        elif name in known:
+            constants.add(name)
+        elif name not in inner:
+            raise ModelError(
+                f"{', '.join(outputs)} of {path} cannot be computed alone: that needs the tensor {name!r}",
+                "give its value too",
+            )
+    return computed, constants
+
+
+def _inner_names(node: Any) -> Iterator[str]:
+    """Names that the subgraphs of a node define: they come from nowhere outside."""
+    for attribute in node.attribute:
+        for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+            yield from (value.name for value in graph.input)
+            yield from (tensor.name for tensor in graph.initializer)
+            for inner in graph.node:
+                yield from inner.output
+                yield from _inner_names(inner)
+
+
+def _all_nodes(graph: Any) -> Iterator[Any]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from _all_nodes(inner)
+
+
+def _typed(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: arguments["types"][name] for name in arguments["outputs"]}
+
+
+def _value(name: str, dtype: str, shape: Collection[int]) -> Any:
+    from onnx import helper
+
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), list(shape))
