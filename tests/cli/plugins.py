@@ -165,6 +165,65 @@ faulty("GivesWords", _download=spoilt(lambda o: {k: v.astype(str) for k, v in o.
 faulty("GivesAList", _download=spoilt(lambda o: list(o.values())))
 
 
+def swap_first_two(outputs):
+    names = list(outputs)
+    first, second = names[:2]
+    return {**outputs, first: outputs[second], second: outputs[first]}
+
+
+def fed_with(change):
+    """A `_prepare` that changes the inputs before it computes."""
+    def prepare(self, feeds):
+        HonestSession._prepare(self, {name: change(np.asarray(value)) for name, value in feeds.items()})
+    return prepare
+
+
+def narrowed(value):
+    return value.astype({"f": np.float16, "i": np.int8}.get(value.dtype.kind, value.dtype)).astype(value.dtype)
+
+
+def first_entry_for_all(outputs):
+    return {name: np.repeat(value[:1], len(value), axis=0) for name, value in outputs.items()}
+
+
+def nan_where_inputs_are_zero(self, feeds):
+    HonestSession._prepare(self, feeds)
+    if any(np.any(value == 0) for value in feeds.values() if value.dtype.kind == "f"):
+        self.values = {
+            name: np.full_like(value, np.nan) if value.dtype.kind == "f" else value
+            for name, value in self.values.items()
+        }
+
+
+def dropped_out(outputs):
+    draw = np.random.default_rng()
+    return {
+        name: np.where(draw.random(value.shape) < 0.1, 0, value).astype(value.dtype)
+        for name, value in outputs.items()
+    }
+
+
+def reversed_signature(self, source, evaluator, variant):
+    HonestSession.__init__(self, source, evaluator, variant)
+    self.outputs = tuple(reversed(self.outputs))
+
+
+def constant_outputs(self, feeds):
+    HonestSession._prepare(self, {name: np.ones_like(value) for name, value in feeds.items()})
+
+
+faulty("SwapsOutputs", _download=spoilt(swap_first_two))
+faulty("ReordersOutputs", __init__=reversed_signature)
+faulty("CastsInputs", _prepare=fed_with(narrowed))
+faulty("IgnoresBatch", _download=spoilt(first_entry_for_all))
+faulty("NanForZeros", _prepare=nan_where_inputs_are_zero)
+faulty("DropsOut", _download=spoilt(dropped_out))
+faulty("IgnoresInputs", _prepare=constant_outputs)
+faulty("RoundsOutputs", _download=spoilt(lambda o: {k: v.astype(np.float16).astype(v.dtype) for k, v in o.items()}))
+faulty("Scales", _download=spoilt(lambda o: {k: (v * 1.001).astype(v.dtype) for k, v in o.items()}))
+faulty("OffByOneRow", _download=spoilt(lambda o: {k: np.roll(v, 1, axis=0) for k, v in o.items()}))
+
+
 class StaleSession(HonestSession):
     """For ever the outputs of the first inputs."""
 
