@@ -10,6 +10,7 @@ models save some microseconds a call.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -36,8 +37,10 @@ from backends.contract import (
     Variant,
 )
 from backends.engine_import import import_engine
+from backends.graph_facts import GraphFacts
 from backends.lacking import openvino_lacks
 from backends.memory import aligned_copy
+from backends.openvino_facts import runtime_facts
 from backends.openvino_queue import Waiter
 from backends.openvino_tensors import array_over, dtype_name, match_ports, tensor_over
 from backends.options import DENORMALS, choice, flag, integer
@@ -85,7 +88,7 @@ class OpenVINOSession(Session):
     upload_paths: tuple[str, ...] = (ZERO_COPY, COPY)
     download_paths: tuple[str, ...] = (ZERO_COPY, COPY)
 
-    def __init__(self, compiled: Any, source: ModelSource) -> None:
+    def __init__(self, compiled: Any, source: ModelSource, path: Path | None = None) -> None:
         ports = _specs(compiled.inputs, source.inputs)
         # The conversion drops inputs that nothing reads; they are still taken, and go nowhere.
         dropped = [spec for spec in source.inputs if spec.name not in {port.name for port in ports}]
@@ -94,6 +97,7 @@ class OpenVINOSession(Session):
         self._dropped = tuple(spec.name for spec in dropped)
         self._compiled = compiled
         self._source = source
+        self._path = path
         self._request = compiled.create_infer_request()
         self._arrays: list[Array] = []
         self._given: Feeds | None = None
@@ -119,7 +123,7 @@ class OpenVINOSession(Session):
             self._request.set_input_tensor(index, tensor_over(engine, own if path == COPY else given))
 
     def _fork(self) -> Session:
-        return type(self)(self._compiled, self._source)
+        return type(self)(self._compiled, self._source, self._path)
 
     def _start(self, done: Callable[[], None]) -> None:
         if self._waiter is None:
@@ -165,6 +169,10 @@ class OpenVINOSession(Session):
             "dropped_inputs": list(self._dropped),
             "static_shapes": all(port.get_partial_shape().is_static for port in self._compiled.inputs),
         }
+
+    def graph(self) -> GraphFacts:
+        """What the plugin executes, and the constants in the file."""
+        return runtime_facts(_openvino(), self._compiled, self._path)
 
     def _close(self) -> None:
         self._call = partial(tuple)
@@ -217,6 +225,12 @@ class OpenVINOBackend(Backend):
             },
         )
 
+    def reproduction(self, variant: Variant) -> str:
+        """The source of `backends.openvino_reproduce`."""
+        from backends import openvino_reproduce
+
+        return inspect.getsource(openvino_reproduce)
+
     def _build(self, source: ModelSource, variant: Variant, folder: Path) -> Artefact:
         openvino = _openvino()
         _configuration(variant)
@@ -267,7 +281,7 @@ class OpenVINOBackend(Backend):
                 f"{device} does not run {variant.precision}: asked for it, openvino chose {ran}; "
                 f"its optimisation capabilities are {', '.join(_capabilities(core, device))}"
             )
-        return OpenVINOSession(compiled, source), model
+        return OpenVINOSession(compiled, source, artefact.path), model
 
 
 def _refusal(devices: tuple[str, ...], flavour: str) -> str:

@@ -6,6 +6,7 @@ once with IO binding; outputs are allocated by the engine, which needs no guess 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -30,9 +31,11 @@ from backends.contract import (
     Variant,
 )
 from backends.engine_import import import_engine
+from backends.graph_facts import GraphFacts
 from backends.lacking import ort_lacks
 from backends.memory import aligned_copy
 from backends.options import DENORMALS, choice, flag, integer
+from backends.ort_facts import optimised_facts
 from backends.ort_tensors import is_foreign, spec_of, value_of, view
 from backends.profile import Profile, ProfileRequest
 
@@ -75,6 +78,7 @@ class OrtSession(Session):
         self._given: Feeds | None = None
         self._binding: Any = None
         self._call: Callable[[], object] = partial(tuple)
+        self.read_graph: Callable[[], GraphFacts] | None = None
 
     def _prepare(self, feeds: Feeds) -> None:
         binding = self._engine.io_binding()
@@ -146,9 +150,13 @@ class OrtSession(Session):
             "denormal_as_zero": _entry(options, "session.set_denormal_as_zero") == "1",
         }
 
+    def graph(self) -> GraphFacts | None:
+        """The optimised graph, written by a session of its own."""
+        return None if self.read_graph is None else self.read_graph()
+
     def _close(self) -> None:
         self._call = partial(tuple)
-        self._binding = self._engine = None
+        self._binding = self._engine = self.read_graph = None
         self._host = []
 
 
@@ -234,6 +242,12 @@ class OrtBackend(Backend):
             stages={"upload": "", "infer": "", "download": ""},
         )
 
+    def reproduction(self, variant: Variant) -> str:
+        """The source of `backends.ort_reproduce`."""
+        from backends import ort_reproduce
+
+        return inspect.getsource(ort_reproduce)
+
     def _build(self, source: ModelSource, variant: Variant, folder: Path) -> Artefact:
         path = source.onnx_path
         if path is None:
@@ -277,7 +291,14 @@ class OrtBackend(Backend):
         used = engine.get_providers()
         if not used or used[0] != provider:
             raise UnavailableError(f"ort was asked for {provider} but runs on {', '.join(used) or 'nothing'}")
-        return CudaOrtSession(engine, variant) if variant.flavour == "cuda" else OrtSession(engine, variant)
+        session = (
+            CudaOrtSession(engine, variant) if variant.flavour == "cuda" else OrtSession(engine, variant)
+        )
+        path = artefact.path
+        session.read_graph = lambda: optimised_facts(
+            ort, _session_options(ort, variant), path, [(provider, settings)]
+        )
+        return session
 
 
 def _refusal(ort: Any, flavour: str) -> str:

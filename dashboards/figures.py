@@ -77,6 +77,7 @@ def pair_rows(
 ) -> tuple[PairRow, ...]:
     """Every pair, in the order judged."""
     parity = {summary.contender: summary.parity for summary in contenders}
+    idle = {summary.contender for summary in contenders if summary.work in ("fail", "doubt")}
     return tuple(
         PairRow(
             a=series[pair.a],
@@ -88,7 +89,9 @@ def pair_rows(
             tone=words.VERDICT_TONES[pair.verdict] if parity[pair.a] == parity[pair.b] == "pass" else "plain",
             sentence=pair.words,
             advice=pair.advice,
-            caveat=words.caveat({name: parity[name] for name in (pair.a, pair.b)}),
+            caveat=pair.against
+            if {pair.a, pair.b} & idle
+            else words.caveat({name: parity[name] for name in (pair.a, pair.b)}),
             rounds=pair.rounds,
         )
         for pair in pairs

@@ -22,7 +22,12 @@ STATUS_WORDS = {
     "out_of_memory": "ran out of memory",
     "interrupted": "interrupted before the end",
 }
-PARITY_TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "unknown": "doubt"}
+PARITY_TONES: dict[str, Tone] = {
+    "pass": "good",
+    "fail": "bad",
+    "unknown": "doubt",
+    "nondeterministic": "doubt",
+}
 VERDICT_TONES: dict[str, Tone] = {
     "faster": "good",
     "slower": "bad",
@@ -34,6 +39,7 @@ MARKS = {
     "pass": "✓",
     "fail": "✗",
     "unknown": "?",
+    "nondeterministic": "?",
     "faster": "↑",
     "slower": "↓",
     "same": "=",
@@ -85,9 +91,12 @@ def rightness(summary: ContenderSummary, result: Result | None) -> Rightness:
         )
     reason = parity.reason or summary.parity_where or "no reason was recorded"
     if summary.parity == "fail":
-        words = f"Computes the wrong thing: {_sentence(reason)}"
+        what = "Is not doing the work" if summary.work == "fail" else "Computes the wrong thing"
+        words = f"{what}: {_sentence(reason)}"
         return Rightness(summary.contender, tone, "fail", words + judged, details)
-    return Rightness(summary.contender, tone, "unknown", f"Not known: {_sentence(reason)}{judged}", details)
+    return Rightness(
+        summary.contender, tone, summary.parity, f"Not known: {_sentence(reason)}{judged}", details
+    )
 
 
 def worst_output(outputs: tuple[OutputParity, ...]) -> OutputParity | None:
@@ -103,8 +112,9 @@ def overall_rightness(group: Group) -> str:
         return "No contender was measured, so there is nothing to judge."
     by_status = {
         status: [summary.contender for summary in measured if summary.parity == status]
-        for status in ("pass", "fail", "unknown")
+        for status in PARITY_TONES
     }
+    idle = [summary.contender for summary in measured if summary.work == "fail"]
     total = len(measured)
     if len(by_status["pass"]) == total:
         return {
@@ -112,9 +122,11 @@ def overall_rightness(group: Group) -> str:
             2: "Both contenders measured compute the right thing.",
         }.get(total, f"All {total} contenders measured compute the right thing.")
     parts = []
-    if wrong := len(by_status["fail"]):
+    if idle:
+        parts.append(f"{len(idle)} of {total} measured {'does' if len(idle) == 1 else 'do'} not do the work")
+    if wrong := len(set(by_status["fail"]) - set(idle)):
         parts.append(f"{wrong} of {total} measured {'computes' if wrong == 1 else 'compute'} the wrong thing")
-    if unsure := len(by_status["unknown"]):
+    if unsure := len(by_status["unknown"]) + len(by_status["nondeterministic"]):
         parts.append(f"{unsure} of {total} could not be judged")
     return f"{'; '.join(parts)}. Speed counts only together with correctness."
 

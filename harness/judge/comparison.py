@@ -9,28 +9,12 @@ from typing import Literal
 
 from pydantic import Field
 
+from harness.judge.estimate import NOT_MEASURED as NOT_MEASURED
+from harness.judge.estimate import Estimate as Estimate
+from harness.judge.work_done import WorkStatus
 from harness.records import ParityStatus, Record, Status, Warning_
 
 SpeedVerdict = Literal["faster", "slower", "same", "unsettled", "unknown"]
-
-
-class Estimate(Record):
-    """A figure with its interval. `value` None means that it cannot be stated; `reason` says why.
-
-    `low` and `high` are None where an interval cannot be given (one trial, too few samples); `reason` says so.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    unit: str = ""
-    confidence: float = 0.95
-    samples: int = 0
-    trials: int = 0
-    reason: str = ""
-
-
-NOT_MEASURED = Estimate(value=None, reason="not measured")
 
 
 class ContenderSummary(Record):
@@ -81,7 +65,17 @@ class ContenderSummary(Record):
     """Worst error of any output and input set, in units of the yardstick's own (root mean square)."""
     parity_where: str = ""
     """Where the worst error is, or why there is no verdict."""
+    fresh_ratio: Estimate = NOT_MEASURED
+    """Time of a call on inputs never seen over that of a call on the same inputs again."""
+    work: WorkStatus = "unknown"
+    """Whether a timed call does the work of an inference; "doubt" is told, "fail" is no inference."""
+    work_words: str = ""
     warnings: tuple[Warning_, ...] = ()
+
+    @property
+    def sound(self) -> bool:
+        """Known to compute the right thing, by calls that are not known to leave the work out."""
+        return self.parity == "pass" and self.work != "fail"
 
 
 class PairVerdict(Record):
@@ -98,6 +92,8 @@ class PairVerdict(Record):
     verdict: SpeedVerdict
     words: str
     """The verdict as a sentence, with its figures."""
+    against: str = ""
+    """Why no win counts, where a side is wrong, not known to be right, or leaves the work out; shown with `words`."""
     advice: str = ""
     """What would settle an unsettled verdict."""
     rounds: int = 0

@@ -166,10 +166,10 @@ def _parity(place: _Place) -> _Finding:
         )
         if summary.parity == "fail":
             wrong.append(_with(name, ratio, summary.parity_where))
-        elif summary.parity == "unknown":
-            unknown.append(_with(name, summary.parity_where or summary.reason))
-        else:
+        elif summary.parity == "pass":
             ratios.append(_with(name, ratio))
+        else:
+            unknown.append(_with(name, summary.parity_where or summary.reason))
     if wrong:
         return _Finding("fail", f"wrong: {'; '.join(wrong)}")
     if unknown:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.judge.comparison import ContenderSummary, Estimate, Group, PairVerdict
+from harness.judge.comparison import Estimate, Group, PairVerdict
+from harness.judge.headline import beside, headline
 from harness.judge.intervals import NO_INTERVAL, Interval, of_values, round_interval
 from harness.judge.pacing import USUAL_NOISE_RATIO, noise_ratio
 from harness.judge.pooling import pool
-from harness.judge.ratio_text import ratio_text
 from harness.judge.summary import summarise
 from harness.judge.verdict import decide, decision_confidence, in_words, settling_advice
 from harness.records import Case, Result, Warning_
@@ -25,7 +25,7 @@ def judge_group(results: Sequence[Result]) -> Group:
     first = results[0]
     contenders = tuple(summarise(result) for result in results)
     combinations = list(itertools.combinations(results, 2))
-    pairs = tuple(judge_pair(a, b, len(combinations)) for a, b in combinations)
+    pairs = tuple(beside(judge_pair(a, b, len(combinations)), contenders) for a, b in combinations)
     return Group(
         group_id=first.group_id,
         title=_title(first.case),
@@ -145,72 +145,6 @@ def _intervals(
     pooled = pool(ratios)
     shown = of_values(pooled.interval(confidence))
     return shown, of_values(pooled.interval(strict)), "" if shown else NO_INTERVAL
-
-
-def headline(contenders: Sequence[ContenderSummary], pairs: Sequence[PairVerdict]) -> str:
-    """The answer in one or two sentences: who wins, and is it right. A wrong engine never wins."""
-    measured = [c for c in contenders if c.p50.value is not None]
-    if not measured and any(c.status == "measured" for c in contenders):
-        return "Too few calls were measured to say anything. Raise --budget."
-    if not measured:
-        return "Nothing could be measured."
-    if len(measured) == 1:
-        only = measured[0]
-        return f"Only {only.contender} could be measured{_rightness(only)}."
-    right = [c for c in measured if c.parity == "pass"]
-    wrong = [c.contender for c in measured if c.parity == "fail"]
-    prefix = (
-        f"{_listed(wrong)} {'compute' if len(wrong) > 1 else 'computes'} the wrong thing. " if wrong else ""
-    )
-    unknown = [c.contender for c in measured if c.parity == "unknown"]
-    if unknown:
-        prefix += f"Whether {_listed(unknown)} {'are' if len(unknown) > 1 else 'is'} right is unknown. "
-    if not right:
-        return prefix + "No contender is both measured and right, so none is called fastest."
-    if len(right) == 1:
-        return prefix + f"{right[0].contender} is the only one measured and right."
-    names = [c.contender for c in right]
-    beaten: dict[str, set[str]] = {name: set() for name in names}
-    for pair in pairs:
-        if pair.a in beaten and pair.b in beaten:
-            if pair.verdict == "faster":
-                beaten[pair.a].add(pair.b)
-            elif pair.verdict == "slower":
-                beaten[pair.b].add(pair.a)
-    for name, losers in beaten.items():
-        if len(losers) == len(names) - 1:
-            return prefix + _winner_words(name, names, pairs)
-    if all(p.verdict == "same" for p in pairs if p.a in beaten and p.b in beaten):
-        return prefix + f"{_listed(names)} are equally fast within {pairs[0].margin:.0%}, and right."
-    fastest = min(right, key=lambda c: c.p50.value or math.inf)
-    return prefix + f"Which is fastest is not settled; {fastest.contender} has the lowest median."
-
-
-def _winner_words(name: str, names: Sequence[str], pairs: Sequence[PairVerdict]) -> str:
-    parts = []
-    for pair in pairs:
-        value, low, high = pair.ratio.value, pair.decision_low, pair.decision_high
-        if value is None or low is None or high is None:
-            continue
-        if pair.a == name and pair.b in names:
-            parts.append(
-                f"{ratio_text(1 / value)}× [{ratio_text(1 / high)}, {ratio_text(1 / low)}] faster than {pair.b}"
-            )
-        elif pair.b == name and pair.a in names:
-            parts.append(f"{ratio_text(value)}× [{ratio_text(low)}, {ratio_text(high)}] faster than {pair.a}")
-    return f"{name} is fastest: {', '.join(parts)}; {'both' if len(names) == 2 else 'all'} compute the right thing."
-
-
-def _rightness(contender: ContenderSummary) -> str:
-    return {
-        "pass": "; it computes the right thing",
-        "fail": "; it computes the wrong thing",
-        "unknown": "; whether it is right is unknown",
-    }[contender.parity]
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
 
 
 def shared_warnings(results: Sequence[Result]) -> tuple[Warning_, ...]:

@@ -26,6 +26,9 @@ CEILING_BUDGET_S = 30.0
 PASS_SHARE = 0.025
 """Share of the budget that they may take, in other trials than the first."""
 
+FRESH_PAIRS = 8
+"""The smallest and largest of so many values enclose their median with 1 − 2^(1−8) = 99.2 %."""
+
 USUAL_NOISE_RATIO = 4.0
 """Variance of rounds over variance of trials, assumed for the first trial."""
 
@@ -65,6 +68,17 @@ def passes_wanted(trial: int, sample_s: float, settings: Settings) -> bool:
     """
     cheap = PASS_S + PASS_CALLS * sample_s <= PASS_SHARE * settings.budget_s
     return trial < settings.stage_trials and (trial == 0 or cheap)
+
+
+def fresh_pairs(trial: int, sample_s: float, settings: Settings) -> int:
+    """Fewest pairs of a fresh and a repeated call at the end of a trial (from 0).
+
+    Over the usual trials they make the eight that an interval of the median at 99 % needs; where calls are long, fewer,
+    so that they stay within `PASS_SHARE` of the budget.
+    """
+    wanted = math.ceil(FRESH_PAIRS / min(FEW_TRIALS, settings.max_trials))
+    affordable = int(PASS_SHARE * settings.budget_s / max(2 * sample_s, 1e-9))
+    return max(3 if trial == 0 else 1, min(wanted, affordable))
 
 
 def pass_scale(settings: Settings) -> float:

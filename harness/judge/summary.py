@@ -13,6 +13,7 @@ from harness.judge.parity import worst_ratio
 from harness.judge.resources import resource_estimates
 from harness.judge.roofline import ceiling_share
 from harness.judge.stage_times import stage_estimates
+from harness.judge.work_done import judge_work
 from harness.records import Result, Trial
 
 
@@ -37,7 +38,7 @@ def summarise(result: Result) -> ContenderSummary:
         values = [pick(trial) for trial in result.trials]
         return mean_by_trial(values, "s", confidence, nothing or otherwise)
 
-    parity = result.parity
+    parity, work = result.parity, judge_work(result.trials)
     median = percentile(0.50)
     return ContenderSummary(
         result_id=result.id,
@@ -70,6 +71,9 @@ def summarise(result: Result) -> ContenderSummary:
         parity=parity.status if parity else "unknown",
         parity_ratio=worst_ratio(parity) if parity else None,
         parity_where=parity.reason if parity else (nothing or "parity was not checked"),
+        fresh_ratio=work.ratio,
+        work=work.status,
+        work_words=work.words,
         warnings=result.warnings,
     )
 

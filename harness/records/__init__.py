@@ -24,6 +24,7 @@ from harness.records.parity import Parity as Parity
 from harness.records.parity import ParityStatus as ParityStatus
 from harness.records.parity import ReferenceStrength as ReferenceStrength
 from harness.records.parity import SelfAgreement as SelfAgreement
+from harness.records.passes import FreshPass as FreshPass
 from harness.records.passes import NumberCount as NumberCount
 from harness.records.passes import ResourcePass as ResourcePass
 from harness.records.passes import StageName as StageName
@@ -192,6 +193,9 @@ class Trial(Record):
     build_ns: int | None = Field(None, description="time of this trial's own build, where it built")
     stages: StagePass | None = None
     resources: ResourcePass | None = None
+    fresh: FreshPass | None = Field(
+        None, description="whether a call does its work again on inputs it has seen"
+    )
     output_numbers: NumberCount | None = Field(None, description="of the outputs that were checked")
 
 

@@ -74,6 +74,17 @@ class ResourcePass(Record):
     )
 
 
+class FreshPass(Record):
+    """Pairs of a call on inputs never seen and a call on the same inputs again; one value of each a pair."""
+
+    by: Literal["upload", "prepare", ""] = Field("", description="how inputs were brought in, untimed")
+    fresh_ns: tuple[int, ...] = ()
+    repeated_ns: tuple[int, ...] = ()
+    download_ns: tuple[int, ...] = Field((), description="reading the outputs right after a fresh call")
+    download_again_ns: tuple[int, ...] = Field((), description="reading the same outputs once more")
+    reason: str = Field("", description="why there are no such calls")
+
+
 class NumberCount(Record):
     """How many floating-point numbers are subnormal: smaller than the smallest normal one, and not zero."""
 

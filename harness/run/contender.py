@@ -20,6 +20,7 @@ from harness.records import (
     ArtefactRef,
     ContenderRef,
     Failure,
+    FreshPass,
     NumberCount,
     Parity,
     ResourcePass,
@@ -31,7 +32,7 @@ from harness.records import (
 )
 from harness.run.models import ReadyModel
 from harness.run.opening import give_feeds, open_engine
-from harness.run.passes import resource_pass, stage_pass, without_device
+from harness.run.passes import fresh_pass, resource_pass, stage_pass, without_device
 from harness.run.worker import Worker, WorkerFailure
 from harness.worker.tensors import unpack
 from suites.subnormals import Subnormals, count_all
@@ -59,6 +60,7 @@ class TrialState:
     build_ns: int | None = None
     stages: StagePass | None = None
     resources: ResourcePass | None = None
+    fresh: FreshPass | None = None
     outputs: dict[str, dict[str, Array]] = field(default_factory=dict)
 
     @property
@@ -66,6 +68,11 @@ class TrialState:
         """Seconds a sample takes, from the end of the warm-up."""
         tail = sorted(self.warmup_ns[-9:])
         return tail[len(tail) // 2] * 1e-9 * self.calls_per_sample
+
+    def saw_drift(self, drift: float | None) -> None:
+        """Keep the largest difference; None: nothing was compared."""
+        if drift is not None:
+            self.drift = drift if self.drift is None else max(self.drift, drift)
 
     def finish(self, peak: int | None) -> Trial:
         """The record of this trial."""
@@ -85,6 +92,7 @@ class TrialState:
             build_ns=self.build_ns,
             stages=self.stages,
             resources=self.resources,
+            fresh=self.fresh,
             output_numbers=_count(self.outputs) if self.outputs else None,
         )
 
@@ -263,9 +271,7 @@ class ContenderRun:
         except WorkerFailure as failure:
             self._fail(failure)
             return
-        drift = reply.head["drift"]
-        if drift is not None:
-            state.drift = drift if state.drift is None else max(state.drift, drift)
+        state.saw_drift(reply.head["drift"])
         state.rounds.append(
             Round(
                 index=index,
@@ -279,8 +285,11 @@ class ContenderRun:
             )
         )
 
-    def end_trial(self, *, whole: bool = True) -> None:
-        """End the worker and keep the trial with its parity; a `whole` trial ends with the passes of its own."""
+    def end_trial(self, *, whole: bool = True, fresh: bool | None = None) -> None:
+        """End the worker and keep the trial with its parity.
+
+        A `whole` trial ends with the passes of its own; with `fresh` (default: as `whole`) with calls on fresh inputs.
+        """
         worker, state = self._worker, self._state
         self._worker, self._state = None, None
         if worker is None:
@@ -293,6 +302,8 @@ class ContenderRun:
                 if whole and state is not None and with_passes:
                     self._run_passes(worker, state)
                 worker.thaw()
+                if state is not None and (whole if fresh is None else fresh):
+                    self._run_fresh(worker, state)
                 self.effective = worker.request("effective", deadline_s=limit).head["effective"]
                 if state is not None and state.resources is not None:
                     state.resources = without_device(state.resources, self.effective)
@@ -307,6 +318,13 @@ class ContenderRun:
         name = next(iter(self.model.feeds))
         state.resources = resource_pass(worker, name, self.settings)
         state.stages = stage_pass(worker, name, self.model.processing, self._separate, self.settings)
+
+    def _run_fresh(self, worker: Worker, state: TrialState) -> None:
+        name, held = next(iter(self.model.feeds)), self.model.held_back
+        state.fresh, outputs, drift = fresh_pass(worker, name, state.index, state.sample_s, self.settings)
+        state.saw_drift(drift)
+        if held and outputs:
+            state.outputs[held] = outputs
 
     def _judge_parity(self, state: TrialState) -> Parity:
         outputs = []

@@ -24,6 +24,7 @@ from harness.judge.pacing import (
     should_stop,
 )
 from harness.judge.parity import worst_of
+from harness.judge.work_done import with_work
 from harness.records import (
     Case,
     ContenderRef,
@@ -279,7 +280,7 @@ class GroupRunner:
             memory=_memory(contender.trials),
             trials=tuple(contender.trials),
             stop_reason=self.stop_reason,
-            parity=worst_of(contender.parities),
+            parity=with_work(worst_of(contender.parities), contender.trials),
             failure=contender.failure_record(),
         )
 

@@ -143,10 +143,10 @@ class LoadedContender(ContenderRun):
         with ThreadPoolExecutor(len(everyone)) as together:
             return list(together.map(ask, everyone)), ceiling_per_s
 
-    def end_trial(self, *, whole: bool = True) -> None:
+    def end_trial(self, *, whole: bool = True, fresh: bool | None = None) -> None:
         """End the workers and keep the trial of every point with its parity."""
         state, before = self._state, len(self.trials)
-        super().end_trial(whole=False)
+        super().end_trial(whole=False, fresh=whole)
         self._end_more()
         if state is not None and len(self.trials) > before:
             self._keep(self.trials[-1], state)
@@ -167,7 +167,8 @@ class LoadedContender(ContenderRun):
 
     def _keep(self, trial: Trial, state: TrialState) -> None:
         for concurrency, rounds in self._windows.items():
-            drift = self._drifts.get(concurrency)
+            seen = [value for value in (self._drifts.get(concurrency), state.drift) if value is not None]
+            drift = max(seen, default=None)
             own = trial.model_copy(update={"rounds": tuple(rounds), "timed_drift": drift})
             parity = self._judge_parity(replace(state, drift=drift))
             self.points.setdefault(concurrency, []).append((own, parity))

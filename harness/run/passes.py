@@ -9,20 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from backends.contract import Array
 from harness.environment.device_memory import device_memory_of
 from harness.environment.energy import EnergyMeter
 from harness.environment.memory import MemoryUse, memory_of
 from harness.environment.reading import Reading
-from harness.judge.pacing import pass_scale
-from harness.records import ResourcePass, Settings, StageName, StagePass, StageTimes, TransferTimes
+from harness.judge.pacing import fresh_pairs, pass_scale
+from harness.records import FreshPass, ResourcePass, Settings, StageName, StagePass, StageTimes, TransferTimes
 from harness.run.models import Processing
 from harness.run.worker import Worker, WorkerFailure
+from harness.worker.fresh import MOST
+from harness.worker.tensors import unpack
+from harness.worker.turning import HELD_BACK
 
 STAGE_NS = 300_000_000
 TRANSFER_NS = 10_000_000
 USAGE_NS = 250_000_000
 WATCH_NS = 100_000_000
 SHORTEST_WATCH_NS = 40_000_000
+FRESH_NS = 200_000_000
+FIRST_TURN = HELD_BACK + 1
+TURNS = MOST + 1
+"""Turns of the inputs that one trial may take: every trial has its own."""
 WATCH_EVERY_S = 0.02
 """Memory is looked at that often, and once at least."""
 
@@ -95,6 +103,39 @@ def _stage(stage: StageName, answer: Mapping[str, Any], separate: Mapping[str, s
         path=answer.get(f"{stage}_path", ""),
         implementation=answer["implementation"].get(stage, ""),
     )
+
+
+def fresh_pass(
+    worker: Worker, input_set: str, trial: int, sample_s: float, settings: Settings
+) -> tuple[FreshPass, dict[str, Array], float | None]:
+    """Calls on inputs never seen, in a thawed worker: their times, the outputs of the held-back inputs, and the drift.
+
+    The drift is the largest relative difference between two calls on the same inputs. An error that the worker survives
+    is the reason why there are no such calls. Raises WorkerFailure when the worker is gone.
+    """
+    asked = {
+        "set": input_set,
+        "first": FIRST_TURN + trial * TURNS,
+        "fewest": fresh_pairs(trial, sample_s, settings),
+        "ns": _scaled(FRESH_NS, settings),
+    }
+    try:
+        reply = worker.request("fresh", asked, deadline_s=settings.deadline_s, phase="fresh inputs")
+    except WorkerFailure as failure:
+        if failure.status != "failed":
+            raise
+        return FreshPass(reason=failure.message), {}, None
+    answer = reply.head
+    if answer["reason"]:
+        return FreshPass(reason=answer["reason"]), {}, None
+    made = FreshPass(
+        by=answer["by"],
+        fresh_ns=tuple(answer["fresh"]),
+        repeated_ns=tuple(answer["repeated"]),
+        download_ns=tuple(answer["download"]),
+        download_again_ns=tuple(answer["download_again"]),
+    )
+    return made, unpack(reply.fds[0], answer["layout"]), answer["drift"]
 
 
 def resource_pass(worker: Worker, input_set: str, settings: Settings) -> ResourcePass:

@@ -19,6 +19,7 @@ from harness.judge.load.point import judge_point
 from harness.judge.metrics import estimates
 from harness.judge.parity import worst_of
 from harness.judge.summary import summarise
+from harness.judge.work_done import with_work
 from harness.plan.throughput import SCENARIO, ThroughputPlan
 from harness.records import Bounds, Case, Memory, Result, Run, Warning_
 from harness.run.loaded import LoadedContender
@@ -177,7 +178,7 @@ def _result(
         memory=Memory(peak=max(sizes)) if sizes else None,
         trials=tuple(trial for trial, _ in pairs),
         stop_reason=stop_reason,
-        parity=worst_of([parity for _, parity in pairs]),
+        parity=with_work(worst_of([parity for _, parity in pairs]), [trial for trial, _ in pairs]),
         failure=failure.record() if failure else None,
         warnings=() if failure else (*pressure, *_one_stream(worker, level)),
     )

@@ -16,7 +16,7 @@ from harness.show.numbers import figure
 from harness.show.roof import roofline_lines
 from harness.show.transfers import transfer_lines
 
-_STATUS_STYLE = {"pass": "green", "fail": "bold red", "unknown": "yellow"}
+_STATUS_STYLE = {"pass": "green", "fail": "bold red", "unknown": "yellow", "nondeterministic": "yellow"}
 _VERDICT_STYLE = {"faster": "green", "slower": "red", "same": "cyan", "unsettled": "yellow", "unknown": "red"}
 _COLUMN = 30
 _STACK_LINES = ('File "', "Current thread ", "Thread ", "Extension modules: ", "<no Python frame>")
@@ -94,6 +94,8 @@ def figures_table(contenders: Sequence[ContenderSummary]) -> Table:
 
 
 def _parity_cell(contender: ContenderSummary) -> Text:
+    if contender.work == "fail":
+        return Text("fail (calls do not do the work)", style=_STATUS_STYLE["fail"])
     ratio = contender.parity_ratio
     words = contender.parity + (f" ({ratio:.2g}× fp32's error)" if ratio is not None else "")
     return Text(words, style=_STATUS_STYLE[contender.parity])
@@ -118,7 +120,7 @@ def _print_pairs(group: Group, console: Console) -> None:
     for pair in group.pairs:
         line = Text()
         line.append(f"{pair.verdict:>9}  ", style=_VERDICT_STYLE[pair.verdict])
-        line.append(pair.words)
+        line.append(" ".join(part for part in (pair.words, pair.against) if part))
         console.print(line)
         if pair.advice:
             console.print(Text(f"{'':>9}  {pair.advice}", style="dim"))

@@ -12,7 +12,7 @@ from harness.show.comparison import last_words, print_warning
 from harness.show.numbers import figure
 
 _VERDICT_STYLE = {"faster": "green", "slower": "red", "same": "cyan", "unsettled": "yellow", "unknown": "red"}
-_PARITY_STYLE = {"pass": "green", "fail": "bold red", "unknown": "yellow"}
+_PARITY_STYLE = {"pass": "green", "fail": "bold red", "unknown": "yellow", "nondeterministic": "yellow"}
 
 
 def print_throughput(document: ThroughputDocument, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -24,6 +25,7 @@ class Requests:
         self._forks: list[Session] = []
         self._queue = False
         self._sets: list[str] = []
+        self._names: Sequence[str] = ()
         self._staged: list[StagedCall] = []
         self._ceilings: dict[tuple[int, bool], float] = {}
 
@@ -46,6 +48,7 @@ class Requests:
         while len(self._forks) < count - 1:
             self._forks.append(self._first.fork())
         self._queue = queue
+        self._names = sets
         self._sets = [sets[number % len(sets)] for number in range(count)]
         for request, name in zip(self._all, self._sets, strict=True):
             request.prepare(feeds[name])
@@ -86,6 +89,41 @@ class Requests:
             if name in expected
         ]
         return max((value for value in found if value is not None), default=None)
+
+    def exchanged(
+        self,
+        feeds: Mapping[str, Mapping[str, Array]],
+        expected: Mapping[str, Mapping[str, Array]],
+        difference: Difference,
+    ) -> float | None:
+        """Largest difference after some requests were given another input set, each run once more in its own way.
+
+        A request that keeps its outputs, or has those of another one, gives the old ones. After this a new `set_up` is
+        needed. None where there is no other input set whose outputs are known.
+        """
+        if self._staged or len(self._names) < 2:
+            return None
+        everyone, found = self._all, []
+        for place in sorted({0, len(everyone) // 2, len(everyone) - 1}):
+            request = everyone[place]
+            name = self._names[(self._names.index(self._sets[place]) + 1) % len(self._names)]
+            if name not in expected:
+                continue
+            with request.in_thread():
+                (request.upload if request.upload_paths else request.prepare)(feeds[name])
+                request.synchronize()
+                self._run_once(request)
+                found.append(difference(request.download(), expected[name]))
+        return max((value for value in found if value is not None), default=None)
+
+    def _run_once(self, request: Session) -> None:
+        if not self._queue:
+            request.timed_call()()
+            return
+        ended = threading.Event()
+        request.start(ended.set)
+        ended.wait()
+        request.synchronize()
 
     def close(self) -> None:
         """Close the forks."""

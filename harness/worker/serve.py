@@ -42,6 +42,7 @@ def serve(sock: socket.socket) -> None:
         "first": host.first,
         "warm": host.warm,
         "block": host.block,
+        "fresh": host.fresh,
         "stages": host.stages,
         "usage": host.usage,
         "profile": host.profile,

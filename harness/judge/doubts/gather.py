@@ -6,7 +6,7 @@ A figure that is missing is a doubt of its own, never silence: silence would rea
 from __future__ import annotations
 
 from harness.environment.pressure import PressureDelta
-from harness.judge.doubts import asked, inputs, numbers, samples, stages, tempo
+from harness.judge.doubts import asked, inputs, numbers, samples, stages, tempo, work
 from harness.judge.doubts import machine as machine_doubts
 from harness.records import Machine, Result, Warning_
 
@@ -33,5 +33,6 @@ def doubts_of_result(result: Result) -> tuple[Warning_, ...]:
         *inputs.doubts(result),
         *stages.doubts(result),
         *numbers.doubts(result),
+        *work.doubts(result),
         *asked.doubts(result),
     )

@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.errors import ExitCode
 from harness.judge.comparison import Estimate, SpeedVerdict
+from harness.judge.headline import rightness
 from harness.judge.intervals import NO_INTERVAL, Interval, of_values
 from harness.judge.load.point import LoadPoint, judge_point, rate, without_search
 from harness.judge.pooling import pool
@@ -112,7 +113,9 @@ def _curve_words(points: Sequence[LoadPoint], best: LoadPoint | None, knee: Load
     if best is None or best.throughput.value is None:
         reasons = list(dict.fromkeys(p.rejected for p in points if p.rejected))
         return f"no point keeps the bounds: {'; '.join(reasons[:3]) or 'nothing was measured'}"
-    words = f"best {best.throughput.value:.4g} inferences/s with {best.words}"
+    words = (
+        f"best {best.throughput.value:.4g} inferences/s with {best.words}{rightness(best.parity, best.work)}"
+    )
     if knee is not None and knee.throughput.value:
         same = knee.result_id == best.result_id
         words += "; the knee is there too" if same else f"; knee at {knee.in_flight} in flight"
@@ -182,7 +185,21 @@ def judge_pairs(curves: Sequence[LoadCurve], results: dict[str, Result]) -> tupl
         judge_pair(at, results[ours.result_id], results[other.result_id], len(matches))
         for at, ours, other in matches
     ]
-    return tuple(pair for pair in judged if pair is not None)
+    return tuple(
+        _beside(pair, ours, other)
+        for pair, (_, ours, other) in zip(judged, matches, strict=True)
+        if pair is not None
+    )
+
+
+def _beside(pair: LoadPair, *points: LoadPoint) -> LoadPair:
+    """The pair's words with what stands against either side, so that no speed is told without its verdict."""
+    against = [
+        f"{point.contender}{rightness(point.parity, point.work)}.".replace("; ", ": ", 1)
+        for point in points
+        if point.parity != "pass" or point.work == "fail"
+    ]
+    return pair.model_copy(update={"words": " ".join([pair.words, *against])}) if against else pair
 
 
 def judge_pair(at: str, a: Result, b: Result, pairs: int) -> LoadPair | None:
@@ -242,14 +259,24 @@ def headline(curves: Sequence[LoadCurve], pairs: Sequence[LoadPair], bounds: Bou
     under = _bounds_words(bounds)
     if not found:
         return f"No point keeps the bounds{under}." if curves else "Nothing could be measured."
-    curve, point = max(found, key=lambda pair: pair[1].throughput.value or 0.0)
-    words = f"{curve.contender}: {point.throughput.value or 0.0:.4g} inferences/s with {point.words}{under}."
+    # Who is known to be right comes first: a higher throughput of somebody else is no answer.
+    right = [pair for pair in found if pair[1].parity == "pass"]
+    curve, point = max(right or found, key=lambda pair: pair[1].throughput.value or 0.0)
+    words = (
+        f"{curve.contender}: {point.throughput.value or 0.0:.4g} inferences/s with {point.words}{under}"
+        f"{rightness(point.parity, point.work)}."
+    )
     if len(found) == 1:
         return words if len(curves) == 1 else f"{words} No other contender has a point that keeps the bounds."
     others = [p for p in pairs if p.at == "best points" and curve.contender in (p.a, p.b)]
     wins = all(p.verdict == ("faster" if p.a == curve.contender else "slower") for p in others)
+    unsure = [other.contender for other, best in found if best.parity != "pass"]
+    if unsure and right:
+        words += f" Whether {', '.join(unsure)} {'are' if len(unsure) > 1 else 'is'} right is not known."
     if wins and len(others) == len(found) - 1:
         return f"{words} That is the most of all: " + " ".join(p.words for p in others)
+    if unsure and right:
+        return words
     return f"{words} Whether that is the most is not settled."
 
 
@@ -271,5 +298,5 @@ def exit_code(curves: Sequence[LoadCurve], *, interrupted: bool = False) -> Exit
         return ExitCode.NOTHING_MEASURED
     right = all(point is not None and point.parity == "pass" for point in best)
     # A level at which the engine breaks is how far it goes; no level at all, or wrong outputs, is a failure.
-    wrong = any(point.parity == "fail" for curve in curves for point in curve.points)
+    wrong = any("fail" in (point.parity, point.work) for curve in curves for point in curve.points)
     return ExitCode.OK if right and not wrong else ExitCode.NEGATIVE

@@ -11,6 +11,7 @@ from harness.judge.comparison import Estimate
 from harness.judge.intervals import NO_INTERVAL, of_values
 from harness.judge.pooling import pool
 from harness.judge.summary import summarise
+from harness.judge.work_done import WorkStatus
 from harness.records import Bounds, ParityStatus, Record, Result, Round, Status
 
 NS = 1e-9
@@ -50,6 +51,7 @@ class LoadPoint(Record):
     ceiling_share: float | None
     """Throughput as a share of what the loop itself could turn over."""
     parity: ParityStatus
+    work: WorkStatus = "unknown"
     kept: Kept
     rejected: str = ""
     """Why it is not called best; empty when it may be."""
@@ -110,9 +112,11 @@ def judge_point(result: Result, bounds: Bounds) -> LoadPoint:
         kept, why = "no", nothing
     elif share is not None and share > CEILING_SHARE:
         kept, why = "no", f"invalid: {share:.0%} of what the loop itself can turn over"
+    elif summary.work == "fail":
+        kept, why = "no", f"its calls do not do the work: {summary.work_words}"
     elif summary.parity == "fail":
         kept, why = "no", f"it computes the wrong thing: {summary.parity_where}"
-    doubts = []
+    doubts = [summary.work_words] if summary.work == "doubt" else []
     if little is not None and abs(little - 1) > LITTLE_TOLERANCE:
         doubts.append(
             f"throughput × mean latency is {little:.3f} of the requests in flight (Little's law says 1): "
@@ -139,6 +143,7 @@ def judge_point(result: Result, bounds: Bounds) -> LoadPoint:
         little=little,
         ceiling_share=share,
         parity=summary.parity,
+        work=summary.work,
         kept=kept,
         rejected=why,
         doubts=tuple(doubts),
