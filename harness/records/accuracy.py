@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from harness.records import Failure, Status
 from harness.records.base import Record
 
 Task = Literal["classification", "similarity"]
@@ -50,18 +51,11 @@ class Accuracy(Record):
     """One contender's (or the reference's own) answers beside those of the reference."""
 
     task: Task
-    status: Literal[
-        "measured",
-        "unavailable",
-        "unsupported",
-        "failed",
-        "crashed",
-        "timeout",
-        "out_of_memory",
-        "interrupted",
-    ]
+    status: Status
     data: DataRef | None = Field(None, description="None when it failed before all data were read")
     answers: Answers | None = None
     reference: Answers | None = None
     reference_name: str = Field("", description="who answered as reference, e.g. 'torch 2.13.0 float32'")
-    problem: str = Field("", description="why there are no answers, or none of the reference")
+    engine_version: str = ""
+    failure: Failure | None = Field(None, description="why it has no answers")
+    problem: str = Field("", description="why the reference has none, or why the two cannot be compared")

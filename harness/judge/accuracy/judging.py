@@ -162,8 +162,11 @@ def _decide(difference: float | None, interval: Interval | None, margin: float) 
 
 def _problem(accuracy: Accuracy) -> str:
     """Why the two sides cannot be compared; "" where they can."""
-    if accuracy.status != "measured" or accuracy.problem:
-        return accuracy.problem or accuracy.status
+    if accuracy.status != "measured":
+        failure = accuracy.failure
+        return f"{accuracy.status} in {failure.phase}: {failure.message}" if failure else accuracy.status
+    if accuracy.problem:
+        return accuracy.problem
     if accuracy.data is None or accuracy.answers is None:
         return "it left no answers"
     if accuracy.reference is None:

@@ -79,11 +79,10 @@ def _verb(figures: MetricFigures) -> str:
     difference = figures.difference or 0.0
     low, high = figures.difference_low, figures.difference_high
     what = NAMES[figures.metric]
-    if difference < 0:
+    if difference <= 0:
         turned = ends(None if high is None else -high, None if low is None else -low, figures)
-        return f"loses {_size(-difference, figures)} {turned}".rstrip() + f" of {what}"
-    verb = "gains" if difference > 0 else "differs by"
-    return f"{verb} {_size(difference, figures)} {ends(low, high, figures)}".rstrip() + f" of {what}"
+        return f"loses {_size(abs(difference), figures)} {turned}".rstrip() + f" of {what}"
+    return f"gains {_size(difference, figures)} {ends(low, high, figures)}".rstrip() + f" of {what}"
 
 
 def _size(value: float, figures: MetricFigures) -> str:
