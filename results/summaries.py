@@ -48,31 +48,34 @@ def runs(connection: Connection, limit: int, model: str | None, machine_id: str 
     if machine_id is not None:
         query = query.where(table.c.machine_id == machine_id)
     if model is not None:
-        query = query.where(table.c.id.in_(select(results.c.run_id).where(results.c.model == model)))
+        checks = schema.parity_checks
+        query = query.where(
+            table.c.id.in_(select(results.c.run_id).where(results.c.model == model))
+            | table.c.id.in_(select(checks.c.run_id).where(checks.c.model == model))
+        )
     found = connection.execute(query).mappings().all()
     counted = _counts(connection, [row["id"] for row in found])
     return [_summary(row, counted.get(row["id"], [])) for row in found]
 
 
 def _counts(connection: Connection, ids: list[str]) -> dict[str, list[RowMapping]]:
-    """Per run, one row for each model and contender with its number of results."""
-    results = schema.results
+    """Per run, one row for each model and contender with its number of results, or of parity checks."""
     counted: dict[str, list[RowMapping]] = {}
-    for start in range(0, len(ids), schema.CHUNK):
-        found = connection.execute(
-            select(
-                results.c.run_id,
-                results.c.model,
-                results.c.contender,
-                func.count().label("results"),
-                func.sum(case((results.c.status == "measured", 1), else_=0)).label("measured"),
-            )
-            .where(results.c.run_id.in_(ids[start : start + schema.CHUNK]))
-            .group_by(results.c.run_id, results.c.model, results.c.contender)
-            .order_by(results.c.model, results.c.contender)
-        ).mappings()
-        for row in found:
-            counted.setdefault(row["run_id"], []).append(row)
+    for table in (schema.results, schema.parity_checks):
+        columns = (table.c.run_id, table.c.model, table.c.contender)
+        for start in range(0, len(ids), schema.CHUNK):
+            found = connection.execute(
+                select(
+                    *columns,
+                    func.count().label("results"),
+                    func.sum(case((table.c.status == "measured", 1), else_=0)).label("measured"),
+                )
+                .where(table.c.run_id.in_(ids[start : start + schema.CHUNK]))
+                .group_by(*columns)
+                .order_by(table.c.model, table.c.contender)
+            ).mappings()
+            for row in found:
+                counted.setdefault(row["run_id"], []).append(row)
     return counted
 
 

@@ -10,6 +10,7 @@ import click
 from harness.cli.options import db_option
 
 if TYPE_CHECKING:
+    from results.parity_checks import ParityPoint
     from results.series import MetricPoint
     from results.store import Store
     from results.summaries import RunSummary
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--metric", metavar="NAME", default="p50", show_default=True, help="Which figure: p50, p99, load, ..."
 )
+@click.option("--parity", is_flag=True, help="Show what `harness parity` found; needs --model.")
 @click.option(
     "--runs", "list_runs", is_flag=True, help="List runs; with --model, those that have a result of it."
 )
@@ -42,6 +44,7 @@ def command(
     model: str | None,
     contender: str | None,
     metric: str,
+    parity: bool,
     list_runs: bool,
     limit: int,
     db: str | None,
@@ -58,6 +61,7 @@ def command(
       harness history
       harness history --model resnet50
       harness history --model resnet50 --contender ort --metric p99
+      harness history --model resnet50 --parity
       harness history --runs --model resnet50 --limit 5
 
     Exit codes: 0 shown, or there is no history yet; 2 bad usage, or no such model, contender, metric or database.
@@ -65,9 +69,15 @@ def command(
     from harness.errors import UsageError
     from harness.show import history as show
     from harness.show.console import make_console
+    from harness.show.parity_history import points_as_document, print_parity_points
     from results.location import locate
     from results.store import NoDatabaseError, open_store
 
+    if parity and (model is None or list_runs or metric != "p50"):
+        raise UsageError(
+            "--parity shows the parity checks of one model",
+            "Add --model MODEL, and leave out --metric and --runs.",
+        )
     for flag, value in (("--contender", contender), ("--metric", None if metric == "p50" else metric)):
         if value and (model is None or list_runs):
             raise UsageError(
@@ -85,28 +95,50 @@ def command(
         return 0
     with store:
         points: list[MetricPoint] = []
+        checks: list[ParityPoint] = []
         runs: list[RunSummary] = []
         if not store.models() and not store.runs(1):
             show.print_empty(console)
         elif model is None or list_runs:
             runs = _runs(store, model, limit)
             show.print_runs(runs, console)
+        elif parity or (model in store.parity_models() and model not in store.models()):
+            checks = _checks(store, model, contender, limit)
+            print_parity_points(model, checks, console)
         else:
             points = _points(store, model, contender, metric, limit)
             show.print_series(model, metric, points, console)
+            if model in store.parity_models():
+                console.print("Its parity was checked too: add --parity.", style="dim")
         if store.backup is not None:
             console.print(
                 f"An older database was migrated; its backup is {store.backup}", soft_wrap=True, markup=False
             )
         console.print(f"Database: {store.where}", style="dim", soft_wrap=True, markup=False)
-    _write(json_path, {**document, **show.as_document(runs, points)}, quiet)
+    told = {**document, **show.as_document(runs, points)}
+    if checks:
+        told["parity"] = points_as_document(checks)
+    _write(json_path, told, quiet)
     return 0
 
 
 def _runs(store: Store, model: str | None, limit: int) -> list[RunSummary]:
     if model is not None:
-        _require(f"--model {model!r}", model, list(store.models()), "models")
+        known = dict.fromkeys([*store.models(), *store.parity_models()])
+        _require(f"--model {model!r}", model, list(known), "models")
     return store.runs(limit, model=model)
+
+
+def _checks(store: Store, model: str, contender: str | None, limit: int) -> list[ParityPoint]:
+    from harness.plan.contender import parse_contender
+
+    _require(f"--model {model!r}", model, list(store.parity_models()), "models whose parity was checked")
+    text = None
+    if contender is not None:
+        text = parse_contender(contender).text
+        known = store.parity_contenders(model)
+        _require(f"--contender {contender!r}", text, known, f"contenders checked on {model}")
+    return store.parity_points(model, text, limit=limit)
 
 
 def _points(store: Store, model: str, contender: str | None, metric: str, limit: int) -> list[MetricPoint]:

@@ -12,6 +12,7 @@ from harness.cli.options import db_option, output_options
 if TYPE_CHECKING:
     from harness.judge.document import ComparisonDocument
     from harness.judge.load.curve import ThroughputDocument
+    from harness.judge.parity_document import ParityDocument
     from results.store import Store
 
 NEWEST = 20
@@ -50,6 +51,11 @@ def command(run: str | None, **flags: Any) -> int:
         from harness.cli.throughput import show_throughput
 
         return show_throughput(loaded, flags)
+    if (checked := _parity(run, flags["db"])) is not None:
+        from harness.cli.parity import show_parity
+
+        show_parity(checked, flags, make_console())
+        return 0
     document = read_document(Path(run)) if run and _names_file(run) else _stored_document(run, flags["db"])
     console = make_console(quiet=False)
     if flags["quiet"]:
@@ -99,6 +105,22 @@ def _throughput(run: str | None, db: str | None) -> ThroughputDocument | None:
     with open_store(db, create=False) as store:
         found = store.run(run if run else _newest(store))
         return judge_run(found, store.results_of(found.id)) if found.kind == "throughput" else None
+
+
+def _parity(run: str | None, db: str | None) -> ParityDocument | None:
+    """The document of a run of `harness parity`, judged again; None for any other run or file."""
+    from harness.judge.parity_document import ParityDocument, document_of
+    from results.store import open_store
+
+    if run and _names_file(run):
+        try:
+            return ParityDocument.model_validate_json(Path(run).read_bytes())
+        except (OSError, ValueError):
+            return None
+    with open_store(db, create=False) as store:
+        found = store.run(run if run else _newest(store))
+        record = store.parity_record(found) if found.kind == "parity" else None
+        return None if record is None else document_of(record)
 
 
 def _names_file(text: str) -> bool:
