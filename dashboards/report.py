@@ -50,12 +50,18 @@ def render_report(document: ComparisonDocument) -> str:
     return render_page("report.html", build_page(document))
 
 
-def render_page(template: str, page: Any) -> str:
-    """A template with its `page`, the style, the scripts and the policy put in: one HTML file."""
+def render_page(template: str, page: Any, *, own: str = "") -> str:
+    """A template with its `page`, the style, the scripts and the policy put in: one HTML file.
+
+    A page without charts names with `own` its `own`.css and `own`.js, which come after the common style and in place
+    of the charts' scripts.
+    """
     from dashboards import bundle
 
-    style = _template_text("report.css")
-    scripts = (bundle.vega_script(), _template_text("charts.js"))
+    style = _template_text("report.css") + (_template_text(f"{own}.css") if own else "")
+    scripts: tuple[str, ...] = (bundle.vega_script(), _template_text("charts.js"))
+    if own:
+        scripts = (_template_text(f"{own}.js"),)
     return (
         _environment()
         .get_template(template)

@@ -17,7 +17,18 @@ from sqlalchemy import Connection, Engine
 from harness.errors import StorageError
 from harness.records import Result, Run
 from harness.records.parity_check import ParityRecord
-from results import checkpoints, comparable, migrate, parity_checks, queries, series, sqlite, summaries, write
+from results import (
+    checkpoints,
+    comparable,
+    conformance,
+    migrate,
+    parity_checks,
+    queries,
+    series,
+    sqlite,
+    summaries,
+    write,
+)
 from results.location import Location, locate
 from results.parity_checks import ParityPoint
 from results.series import MetricPoint
@@ -25,6 +36,8 @@ from results.summaries import RunSummary
 
 if TYPE_CHECKING:
     from harness.judge.comparison import Estimate
+    from harness.records.conformance import CaseResult
+    from results.conformance import RecordedVersion
 
 WAIT_S = 30.0
 
@@ -131,6 +144,18 @@ class Store:
         with self._writing() as connection:
             parity_checks.save(connection, record)
 
+    def save_conformance(
+        self,
+        run_id: str,
+        contender: str,
+        backend: str,
+        engine_version: str,
+        results: Sequence[CaseResult],
+    ) -> None:
+        """Save outcomes of conformance cases; `contender` is its text without a version. The run must have begun."""
+        with self._writing() as connection:
+            conformance.save(connection, run_id, contender, backend, engine_version, results)
+
     # Reading: one run
 
     def checkpoints(self, run_id: str, group_key: str) -> list[dict[str, Any]]:
@@ -172,7 +197,27 @@ class Store:
             status = queries.run_status(connection, run.id)
             return parity_checks.record_of(connection, run, interrupted=status == "interrupted")
 
+    def conformance_of(self, run_id: str) -> dict[str, tuple[str, list[CaseResult]]]:
+        """Contender -> (engine version, outcomes by name of case) of one run."""
+        with self._reading() as connection:
+            return conformance.of_run(connection, run_id)
+
     # Reading: across runs
+
+    def conformance_versions(self, contender: str) -> list[RecordedVersion]:
+        """Versions of a contender's engine with conformance outcomes on record, the one run last first."""
+        with self._reading() as connection:
+            return conformance.versions(connection, contender)
+
+    def conformance_on_record(self, contender: str, engine_version: str) -> list[CaseResult]:
+        """The newest outcome of every case for one version of a contender's engine, by name of case."""
+        with self._reading() as connection:
+            return conformance.on_record(connection, contender, engine_version)
+
+    def conformance_contenders(self) -> list[str]:
+        """Every contender with conformance outcomes on record."""
+        with self._reading() as connection:
+            return conformance.contenders(connection)
 
     def runs(
         self, limit: int = 20, *, model: str | None = None, machine_id: str | None = None

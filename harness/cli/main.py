@@ -16,6 +16,10 @@ COMMANDS = {
     "throughput": ("harness.cli.throughput", "Find how much engines serve under load: the whole curve."),
     "run": ("harness.cli.run", "Run a suite: a matrix of models, contenders and variants, with gates."),
     "profile": ("harness.cli.profile", "Profile engines by layer: operators, kernels, times, side by side."),
+    "conformance": (
+        "harness.cli.conformance",
+        "Run the ONNX project's own test cases on engines, and tell what a release broke.",
+    ),
     "history": ("harness.cli.history", "Show a series of stored results, or the newest runs."),
     "report": ("harness.cli.report", "Show a stored comparison again, or write it as an HTML page."),
     "list": ("harness.cli.list", "List backends, models, suites or scenarios."),

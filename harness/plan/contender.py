@@ -126,6 +126,13 @@ def parse_contenders(texts: Sequence[str]) -> tuple[ContenderRef, ...]:
     return label_contenders([parse_contender(text) for text in texts])
 
 
+def without_version(contender: ContenderRef) -> str:
+    """The contender's canonical text without an engine version: its name over all versions."""
+    return _canonical_text(
+        contender.backend, contender.flavour, contender.precision, "", contender.options, None
+    )
+
+
 def _check_characters(text: str) -> None:
     if not text.strip():
         raise ContenderProblem(text, 0, "a contender is empty")

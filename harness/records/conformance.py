@@ -38,9 +38,9 @@ class CaseError(Record):
     share: PossiblyInfinite | None = Field(
         None, description="largest |error| / (atol + rtol · |expected|) of any element; above 1 is wrong"
     )
-    absolute: PossiblyInfinite | None = Field(None, description="largest |error|")
+    absolute: PossiblyInfinite | None = Field(None, description="|error| of that element")
     ulp: PossiblyInfinite | None = Field(
-        None, description="largest error in units in the last place of the output's type; of floats"
+        None, description="that |error| in units in the last place of the output's largest value; of floats"
     )
     wrong: int = Field(0, description="elements outside the tolerance")
     of: int = Field(0, description="elements compared")

@@ -95,7 +95,9 @@ def _compare_values(
         share = absolute / (atol + rtol * np.where(np.isfinite(r), np.abs(r.astype(np.float64)), 0.0))
     share = np.where(good, 0.0, share)
     place = tuple(int(index) for index in np.unravel_index(int(np.argmax(share)), share.shape))
-    ulp = float(_ulps(absolute[place], float(r[place]), kind)) if a.dtype.kind == "f" else None
+    ulp = None
+    if a.dtype.kind == "f":
+        ulp = _ulps(float(absolute[place]), np.abs(r[np.isfinite(r)]).max(initial=0), kind)
     wrong = int(np.count_nonzero(~good))
     return CaseError(
         output=name,
@@ -130,14 +132,15 @@ def _subtract(a: Array, r: Array) -> Array:
     return exact.astype(np.float64)
 
 
-def _ulps(absolute: float, right: float, kind: str) -> float:
-    """An error in units in the last place of `right` in the type `kind`; infinite where it has no size."""
-    if not np.isfinite(absolute) or not np.isfinite(right):
-        return float("inf") if absolute else 0.0
-    exponent = np.frexp(abs(right))[1] - 1 if right else -(10**6)
-    least = _LEAST_EXPONENT.get(kind, -6)
-    unit = 2.0 ** (max(int(exponent), least) - _MANTISSA[kind])
-    return float(absolute / unit)
+def _ulps(absolute: float, largest: float, kind: str) -> float:
+    """An error in units in the last place of the output's largest value; infinite where it has no size.
+
+    Not of the element's own: where that is zero by cancellation, its unit says nothing of the arithmetic.
+    """
+    exponent = int(np.frexp(float(largest))[1]) - 1 if largest else -(10**6)
+    unit = 2.0 ** (max(exponent, _LEAST_EXPONENT.get(kind, -6)) - _MANTISSA[kind])
+    # An error of many units of a tiny number may overflow.
+    return absolute / unit if absolute / 1e300 < unit else float("inf")
 
 
 def _shape(array: Array) -> str:

@@ -1,0 +1,1 @@
+"""Runs the ONNX project's test cases on engines, each case guarded."""
