@@ -7,13 +7,11 @@ told to take: it spins on the clock, which is the one place in this room where a
 
 from __future__ import annotations
 
-import ctypes
-import os
 import random
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -34,35 +32,12 @@ from backends.contract import (
     Variant,
 )
 from backends.engine_import import import_engine
+from backends.fake_faults import AT_INFER, FAULTS, MIB, conduct_of, garbage, hang, leak, spoil
 from backends.fake_queue import FakeQueue
 from backends.graph_facts import GraphFacts
 from backends.onnx_facts import onnx_facts
 from backends.options import choice, integer, share
 from backends.profile import Profile, ProfileRequest
-
-FAULTS = {
-    "none": "",
-    "raise_build": "build raises RuntimeError",
-    "raise_load": "load raises RuntimeError",
-    "raise_infer": "infer raises RuntimeError",
-    "nan": "every float output is NaN",
-    "wrong_value": "one element of the first output is off by the output's largest value",
-    "wrong_shape": "the first output has one dimension too many",
-    "missing_output": "the last output is not there",
-    "extra_output": "an output named 'surplus' is there",
-    "wrong_dtype": "the first output is float64 (float32 where it is declared float64)",
-    "segfault": "infer dies from SIGSEGV",
-    "abort": "infer dies from SIGABRT",
-    "exit": "infer leaves the process with exit code 3",
-    "hang": "infer never returns",
-    "hang_load": "load never returns",
-    "allocate": "infer takes memory until there is none",
-    "garbage_stdout": "load and infer write bytes that are no text to file descriptor 1",
-    "stale": "a caching engine: for ever the outputs of the first inputs",
-    "raise_profile": "profile raises RuntimeError",
-    "leak": "every load keeps 16 MiB and every infer 64 KiB for ever",
-}
-"""Values of the option `fault` -> what happens."""
 
 _OPTIONS = {
     "time_us": "microseconds that infer takes (default 0)",
@@ -76,9 +51,6 @@ _OPTIONS = {
     "fault_after": "calls of infer that go well before a fault of infer strikes (default 0)",
     "fault": "; ".join(f"{name}: {what}" for name, what in FAULTS.items() if what),
 }
-
-_MIB = 1 << 20
-_leaked: list[bytearray] = []
 
 
 def _onnx() -> Any:
@@ -117,7 +89,9 @@ class FakeSession(Session):
         self._download_ns = integer(options, "download_us", 0) * 1000
         self._device_ns = 0
         self._random = random.Random(integer(options, "seed", 0) + shared.requests - 1)  # noqa: S311 - noise, not secrets
+        self._conduct = conduct_of(self._fault, integer(options, "fault_after", 0))
         self._values: dict[str, Array] = {}
+        self._outputs: dict[str, Array] = {}
         self._known: dict[str, Array] = {}
 
     def _prepare(self, feeds: Feeds) -> None:
@@ -126,24 +100,39 @@ class FakeSession(Session):
     def _evaluate(self, feeds: Feeds) -> None:
         if self._fault == "stale" and self._values:
             return
+        feeds = self._conduct.given(feeds)
         if self._known and all(np.array_equal(feeds[name], value) for name, value in self._known.items()):
             return
         self._known = {name: np.array(value) for name, value in feeds.items()}
         names = [spec.name for spec in self.outputs]
         values = self._evaluator.run(names, {name: np.array(value) for name, value in feeds.items()})
-        self._values = _spoil(
+        self._values = spoil(
             {name: np.asarray(value) for name, value in zip(names, values, strict=True)}, self._fault
         )
 
     def _infer(self) -> None:
         self._misbehave()
+        length_ns = self._conduct.work_ns(self._length_ns())
         if self._shared.servers:
-            self._shared.queue.serve(self._length_ns())
+            self._shared.queue.serve(length_ns)
         else:
-            self._spin(self._length_ns())
+            self._spin(length_ns)
+        self._outputs = self._conduct.called(self._values)
+
+    def timed_call(self) -> Callable[[], object]:
+        """`infer` itself; one that is wrong in timed calls alone is told apart here."""
+        call = super().timed_call()
+        if self._fault != "wrong_timed":
+            return call
+
+        def wrong() -> None:
+            call()
+            self._outputs = spoil(dict(self._outputs), "wrong_value")
+
+        return wrong
 
     def _misbehave(self) -> None:
-        misbehave = _AT_INFER.get(self._fault)
+        misbehave = AT_INFER.get(self._fault)
         if misbehave is not None and self._shared.requests >= self._fault_from:
             if self._calls_left > 0:
                 self._calls_left -= 1
@@ -155,7 +144,8 @@ class FakeSession(Session):
 
     def _start(self, done: Callable[[], None]) -> None:
         self._misbehave()
-        self._shared.queue.start(self._length_ns(), done)
+        self._outputs = self._conduct.called(self._values)
+        self._shared.queue.start(self._conduct.work_ns(self._length_ns()), done)
 
     def _length_ns(self) -> int:
         length = self._time_ns
@@ -178,13 +168,13 @@ class FakeSession(Session):
         self._spin(self._upload_ns)
 
     def _download(self) -> dict[str, Array]:
-        self._spin(self._download_ns)
-        return {name: np.array(value) for name, value in self._values.items()}
+        self._spin(self._conduct.waiting_ns() + self._download_ns)
+        return {name: np.array(value) for name, value in self._outputs.items()}
 
     def _download_by(self, path: str) -> dict[str, Array]:
-        self._spin(self._download_ns)
+        self._spin(self._conduct.waiting_ns() + self._download_ns)
         copied = path != ZERO_COPY
-        return {name: np.array(value) if copied else value for name, value in self._values.items()}
+        return {name: np.array(value) if copied else value for name, value in self._outputs.items()}
 
     def events(self) -> DeviceEvents:
         """A device of its own, whose time is exactly what this engine was told to take."""
@@ -212,7 +202,7 @@ class FakeSession(Session):
         if self._shared.requests == 0:
             self._shared.queue.close()
         self._evaluator = None
-        self._values, self._known = {}, {}
+        self._values, self._outputs, self._known = {}, {}, {}
 
 
 class _FakeEvents:
@@ -268,11 +258,11 @@ class FakeBackend(Backend):
         if fault == "raise_load":
             raise RuntimeError("the fake engine was told to fail in load (fault=raise_load)")
         if fault == "hang_load":
-            _hang()
+            hang()
         if fault == "leak":
-            _leak(16 * _MIB)
+            leak(16 * MIB)
         if fault == "garbage_stdout":
-            _garbage()
+            garbage()
         import_engine("onnx", install_command("fake"))
         from onnx.reference import ReferenceEvaluator
 
@@ -295,59 +285,3 @@ class FakeBackend(Backend):
 
 def _fault(variant: Variant) -> str:
     return choice(variant.options, "fault", {name: name for name in FAULTS}, "none")
-
-
-def _spoil(values: dict[str, Array], fault: str) -> dict[str, Array]:
-    """Right outputs -> the outputs that the fault gives."""
-    first = next(iter(values))
-    if fault == "nan":
-        floats = {name: value for name, value in values.items() if value.dtype.kind == "f"}
-        values |= {name: np.full_like(value, np.nan) for name, value in floats.items()}
-    elif fault == "wrong_value":
-        spoilt = values[first].copy()
-        spoilt.reshape(-1)[0] += np.abs(spoilt).max() or 1
-        values[first] = spoilt
-    elif fault == "wrong_shape":
-        values[first] = values[first][None]
-    elif fault == "missing_output":
-        del values[list(values)[-1]]
-    elif fault == "extra_output":
-        values["surplus"] = np.zeros(1, dtype=np.float32)
-    elif fault == "wrong_dtype":
-        values[first] = values[first].astype("float32" if values[first].dtype == np.float64 else "float64")
-    return values
-
-
-def _raise() -> NoReturn:
-    raise RuntimeError("the fake engine was told to fail in infer (fault=raise_infer)")
-
-
-def _hang() -> NoReturn:
-    while True:
-        time.sleep(3600)
-
-
-def _leak(size: int) -> None:
-    # Non-zero bytes: untouched zero pages would not become resident.
-    _leaked.append(bytearray(b"\x01") * size)
-
-
-def _allocate() -> NoReturn:
-    while True:
-        _leak(64 * _MIB)
-
-
-def _garbage() -> None:
-    os.write(1, b"\x00\xff{garbage from the engine}\n\xfe")
-
-
-_AT_INFER: dict[str, Callable[[], object]] = {
-    "raise_infer": _raise,
-    "segfault": lambda: ctypes.string_at(0),
-    "abort": os.abort,
-    "exit": lambda: os._exit(3),
-    "hang": _hang,
-    "allocate": _allocate,
-    "garbage_stdout": _garbage,
-    "leak": lambda: _leak(65536),
-}
