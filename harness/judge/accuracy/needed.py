@@ -57,4 +57,4 @@ def items_for_correlations(
 
 def _rounded_up(value: float) -> int:
     unit = int(10 ** max(0, math.floor(math.log10(value)) - 1))
-    return math.ceil(value / unit) * unit
+    return math.ceil(value / unit - 1e-9) * unit
