@@ -44,7 +44,13 @@ HARNESS_PARTS_CLOSED_TO = {
     "environment": {"harness.run", "harness.cli", "harness.judge", "harness.show", "results", "dashboards"},
     "show": {"harness.run", "harness.worker", "harness.cli"},
 }
-OPEN_TO_DASHBOARDS = ("harness.records", "harness.judge", "harness.errors", "harness.show.numbers")
+OPEN_TO_DASHBOARDS = (
+    "harness.records",
+    "harness.judge",
+    "harness.errors",
+    "harness.show.numbers",
+    "harness.show.parity_words",
+)
 
 
 def python_files(folder: Path) -> list[Path]:

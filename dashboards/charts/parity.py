@@ -23,20 +23,28 @@ FLOOR = 0.1
 
 def parity_chart(results: Sequence[Result], series: Mapping[str, Series]) -> Chart | None:
     """Errors against budgets; None when no output was judged."""
-    judged = [
-        (result.case.contender.text, output)
-        for result in results
-        if result.parity is not None
-        for output in result.parity.outputs
-    ]
+    return budget_chart(
+        [
+            (result.case.contender.text, _place(output), output)
+            for result in results
+            if result.parity is not None
+            for output in result.parity.outputs
+        ],
+        series,
+    )
+
+
+def budget_chart(
+    judged: Sequence[tuple[str, str, OutputParity]], series: Mapping[str, Series]
+) -> Chart | None:
+    """Errors against budgets, for each contender at each place; None when nothing has a figure."""
     if not judged:
         return None
     table = DataTable(
         "Error of every output and input set, in units of the yardstick's own",
         (
             "contender",
-            "output",
-            "input set",
+            "output, input set",
             "verdict",
             "error (rms)",
             "budget (rms)",
@@ -45,19 +53,18 @@ def parity_chart(results: Sequence[Result], series: Mapping[str, Series]) -> Cha
             "cosine",
             "top-1",
         ),
-        tuple(_table_row(name, output) for name, output in judged),
+        tuple(_table_row(name, place, output) for name, place, output in judged),
     )
-    drawable = [(name, output) for name, output in judged if _drawable(output)]
+    drawable = [entry for entry in judged if _drawable(entry[2])]
     if not drawable:
         return None
     worst: dict[str, float] = {}
-    for _, output in drawable:
-        place = _place(output)
+    for _, place, output in drawable:
         worst[place] = max(worst.get(place, 0.0), _share_of_budget(output))
-    names = list(dict.fromkeys(name for name, _ in drawable))
+    names = list(dict.fromkeys(name for name, _, _ in drawable))
     places = max(2, ROWS // len(names))
     shown = sorted(worst, key=lambda place: -worst[place])[:places]
-    rows = [row for name, output in drawable if _place(output) in shown for row in _rows(name, output)]
+    rows = [row for name, place, output in drawable if place in shown for row in _rows(name, place, output)]
     body = 14 * len(names)
     values = [float(row[key]) for row in rows for key in ("error", "budget")]
     low, high = min(*values, 0.5), max(values)
@@ -137,12 +144,12 @@ def _share_of_budget(output: OutputParity) -> float:
     return max(ratio / budget for ratio, budget in pairs if ratio is not None and budget > 0)
 
 
-def _rows(name: str, output: OutputParity) -> list[theme.Row]:
+def _rows(name: str, place: str, output: OutputParity) -> list[theme.Row]:
     pairs = (("rms", output.ratio_rms, output.budget_rms), ("max", output.ratio_max, output.budget_max))
     return [
         {
             "contender": name,
-            "place": _place(output),
+            "place": place,
             "measure": measure,
             "error": max(ratio, FLOOR),
             "shown": fmt.quantity(ratio, "ratio"),
@@ -154,12 +161,11 @@ def _rows(name: str, output: OutputParity) -> list[theme.Row]:
     ]
 
 
-def _table_row(name: str, output: OutputParity) -> tuple[str, ...]:
+def _table_row(name: str, place: str, output: OutputParity) -> tuple[str, ...]:
     verdict = f"{output.status}: {output.reason}" if output.reason else output.status
     return (
         name,
-        output.output,
-        output.input_set,
+        place,
         verdict,
         fmt.quantity(output.ratio_rms, "ratio"),
         fmt.exact(output.budget_rms, "ratio"),

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from harness.errors import ExitCode
+from harness.judge.parity import budget_use, worst_place
 from harness.records import OutputParity, ParityStatus, Record, Status, VariantRef
 from harness.records.base import PossiblyInfinite
 from harness.records.parity_check import ParityCheck, ParityRecord
@@ -82,7 +83,7 @@ def judge_contender(record: ParityRecord, contender: str) -> ContenderVerdict:
         reason=reason,
         compared=len(outputs),
         failed=sum(output.status == "fail" for output in outputs),
-        worst=max(_places(own), key=_badness, default=None),
+        worst=_worst(own),
     )
 
 
@@ -101,44 +102,39 @@ def _judged(
     return check.parity.status, f"{prefix}{reason}" if reason else ""
 
 
-def _places(checks: Sequence[tuple[int, ParityCheck]]) -> list[WorstPlace]:
-    return [
-        place
+def _worst(checks: Sequence[tuple[int, ParityCheck]]) -> WorstPlace | None:
+    """The worst place over all checks; the first of equals."""
+    found = [
+        (number, check, output)
         for number, check in checks
-        if check.parity is not None
-        for entry, output in enumerate(check.parity.outputs)
-        for place in _of_output(number, check, entry, output)
+        if check.parity is not None and (output := worst_place(check.parity.outputs)) is not None
     ]
+    if not found:
+        return None
+    number, check, output = max(found, key=lambda each: (_RANK[each[2].status], budget_use(each[2])))
+    assert check.parity is not None
+    measure, ratio, budget = _measure(output)
+    return WorstPlace(
+        check=number,
+        entry=check.parity.outputs.index(output),
+        output=output.output,
+        input_set=output.input_set,
+        batch=check.variant.batch,
+        index=output.worst_index,
+        measure=measure,
+        ratio=ratio,
+        budget=budget,
+    )
 
 
-def _of_output(number: int, check: ParityCheck, entry: int, output: OutputParity) -> list[WorstPlace]:
-    """Both measures of an output; one without a figure where it fails and has none."""
+def _measure(output: OutputParity) -> tuple[Literal["rms", "max"], float | None, float]:
+    """The error that takes the larger share of its budget; without a figure, none."""
     pairs: list[tuple[Literal["rms", "max"], float | None, float]] = [
         ("rms", output.ratio_rms, output.budget_rms),
         ("max", output.ratio_max, output.budget_max),
     ]
-    known = [pair for pair in pairs if pair[1] is not None and not math.isnan(pair[1])]
-    if not known:
-        known = [("max", None, output.budget_max)] if output.status == "fail" else []
-    return [
-        WorstPlace(
-            check=number,
-            entry=entry,
-            output=output.output,
-            input_set=output.input_set,
-            batch=check.variant.batch,
-            index=output.worst_index,
-            measure=measure,
-            ratio=ratio,
-            budget=budget,
-        )
-        for measure, ratio, budget in known
-    ]
-
-
-def _badness(place: WorstPlace) -> tuple[float, int]:
-    """The first of equals, so that the answer does not hang on the order of a dictionary."""
-    return place.share, -place.check
+    known = [(measure, ratio, budget) for measure, ratio, budget in pairs if ratio is not None]
+    return max(known, key=lambda each: each[1] / each[2], default=("max", None, output.budget_max))
 
 
 def _exit_code(record: ParityRecord, verdicts: Sequence[ContenderVerdict]) -> ExitCode:

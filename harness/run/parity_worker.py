@@ -10,7 +10,7 @@ from typing import Any
 
 from backends.contract import Array, ModelSource, TensorSpec
 from harness.judge import parity as judge
-from harness.records import ContenderRef, OutputParity
+from harness.records import ContenderRef
 from harness.records.graph import GraphContract
 from harness.records.parity_check import ParityCheck
 from harness.run.graph_contract import graph_contract
@@ -67,21 +67,21 @@ def _run(worker: Worker, ref: ContenderRef, trial: Trial) -> dict[str, Any]:
     hashes = trial.inputs.hashes
     for name, feeds in trial.inputs.feeds.items():
         give_feeds(worker, name, feeds, limit, hashes[name])
-    outputs: list[OutputParity] = []
+    given: dict[str, Mapping[str, Array]] = {}
     for name in trial.inputs.feeds:
         reply = worker.request("outputs", {"set": name}, deadline_s=limit, phase="infer")
-        arrays = unpack(reply.fds[0], reply.head["layout"])
-        breaches += judge.judge_arrays(source.outputs, arrays)
-        outputs += _judged(name, arrays, trial, ref)
+        given[name] = unpack(reply.fds[0], reply.head["layout"])
+        breaches += judge.judge_arrays(source.outputs, given[name])
+    references, precision = trial.references, trial.precision(ref)
+    outputs = judge.judge_outputs(source.outputs, given, references, precision, detail="all")
     drift = _drift(worker, trial)
     effective = worker.request("effective", deadline_s=limit).head["effective"]
     graph = _graph(worker, ref, trial)
     breaches += [finding.message for finding in graph.breaches]
-    references = trial.references
     parity = judge.summarise(
         outputs,
         tuple(dict.fromkeys(breaches)),
-        judge.judge_drift(drift, outputs, trial.precision(ref)),
+        judge.judge_drift(drift, outputs, precision),
         references.reference_name,
         references.yardstick_name,
         references.problem,
@@ -121,20 +121,3 @@ def _signature(source: ModelSource, loaded: Mapping[str, Any]) -> tuple[str, ...
         *judge.judge_contract(source.inputs, inputs, "input"),
         *judge.judge_contract(source.outputs, outputs, "output"),
     )
-
-
-def _judged(name: str, arrays: Mapping[str, Array], trial: Trial, ref: ContenderRef) -> list[OutputParity]:
-    reference = trial.references.by_set.get(name)
-    if reference is None:
-        return []
-    return [
-        judge.judge_output(
-            spec.name,
-            name,
-            arrays.get(spec.name),
-            reference.right[spec.name],
-            reference.yardstick[spec.name],
-            trial.precision(ref),
-        )
-        for spec in trial.source.outputs
-    ]

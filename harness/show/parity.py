@@ -8,13 +8,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.judge.parity_document import ContenderVerdict, ParityDocument, WorstPlace
+from harness.judge.parity import budget_use
+from harness.judge.parity_document import ContenderVerdict, ParityDocument
 from harness.records import OutputParity
 from harness.records.parity_check import ParityCheck, ParityRecord
 from harness.show.comparison import last_words
 from harness.show.graph import print_graphs
 from harness.show.numbers import exact, quantity
-from harness.show.parity_figures import FIGURES
+from harness.show.parity_words import FIGURES, notes, place_name, title, verdict_words, worst_output
 
 STYLE = {"pass": "green", "fail": "bold red", "nondeterministic": "bold red", "unknown": "yellow"}
 ROWS = 40
@@ -33,7 +34,7 @@ def print_parity(document: ParityDocument, console: Console) -> None:
     """Print everything."""
     record = document.record
     console.print()
-    console.print(Text(title(record), style="bold"))
+    console.print(Text(f"{title(record)}: is it still the right answer?", style="bold"))
     print_parity_answer(document, console)
     for check in record.checks:
         _print_failure(check, len(record.planned) > 1, console)
@@ -45,7 +46,7 @@ def print_parity(document: ParityDocument, console: Console) -> None:
             part = measured[start : start + per_table]
             console.print(errors_table(record, part))
             console.print()
-            console.print(diagnostics_table(record, part))
+            console.print(diagnostics_table(document, part))
             console.print()
     for line in notes(record):
         console.print(Text(line, style="dim"), soft_wrap=True)
@@ -59,13 +60,6 @@ def print_parity(document: ParityDocument, console: Console) -> None:
         print_graphs(graphs, console)
 
 
-def title(record: ParityRecord) -> str:
-    """What was checked."""
-    batches = ", ".join(str(batch) for batch in dict.fromkeys(v.batch for v in record.planned))
-    judged = f", judged by {record.reference_model.name}" if record.reference_model else ""
-    return f"{record.model.name}, batch {batches}{judged}: is it still the right answer?"
-
-
 def answer_line(verdict: ContenderVerdict) -> Text:
     """The verdict on one contender in a sentence."""
     line = Text()
@@ -74,59 +68,32 @@ def answer_line(verdict: ContenderVerdict) -> Text:
     if verdict.engine_version:
         line.append(f" {verdict.engine_version}", style="dim")
     line.append(": ")
-    line.append(verdict.reason or _pass_words(verdict))
+    line.append(verdict_words(verdict))
     return line
-
-
-def _pass_words(verdict: ContenderVerdict) -> str:
-    outputs = f"{verdict.compared} output{'s' if verdict.compared != 1 else ''} compared"
-    if verdict.worst is None:
-        return outputs
-    return f"{outputs}, the worst at {place_words(verdict.worst)}"
-
-
-def place_words(worst: WorstPlace) -> str:
-    """A place with its error against its budget."""
-    index = f" at {list(worst.index)}" if worst.index is not None and worst.measure == "max" else ""
-    what = "largest error" if worst.measure == "max" else "error"
-    return (
-        f"{quantity(worst.ratio, 'ratio')} of {exact(worst.budget, 'ratio')} allowed ({what} of {worst.output} "
-        f"on {worst.input_set}, batch {worst.batch}{index})"
-    )
 
 
 def errors_table(record: ParityRecord, verdicts: Sequence[ContenderVerdict]) -> Table:
     """Every output on every input set as a row, errors as shares of the yardstick's; the worst ones where many."""
     table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="bold")
     table.add_column("error in units of the yardstick's", max_width=_NAMES, overflow="fold")
-    found: dict[tuple[int, str, str], dict[str, OutputParity]] = {}
+    found: dict[str, dict[str, OutputParity]] = {}
     for check in record.checks:
         for output in check.parity.outputs if check.parity else ():
-            key = (check.variant.batch, output.output, output.input_set)
-            found.setdefault(key, {})[check.contender.text] = output
+            place = place_name(record, output, check.variant.batch)
+            found.setdefault(place, {})[check.contender.text] = output
     names = [verdict.contender for verdict in verdicts]
     for name in names:
-        table.add_column(name, justify="right")
-    rows = [(key, cells) for key, cells in found.items() if any(name in cells for name in names)]
-    ranked = sorted(rows, key=lambda row: -max(share_of_budget(cell) for cell in row[1].values()))
-    kept = {key for key, _ in ranked[:ROWS]}
-    batches = len(record.planned) > 1
-    for key, cells in rows:
-        if key in kept:
-            batch, name, input_set = key
-            label = f"{name} · {input_set}" + (f" · batch {batch}" if batches else "")
-            table.add_row(Text(label), *(_cell(cells.get(name)) for name in names))
+        table.add_column(Text(name), justify="right")
+    rows = [(place, cells) for place, cells in found.items() if any(name in cells for name in names)]
+    ranked = sorted(rows, key=lambda row: -max(budget_use(cell) for cell in row[1].values()))
+    kept = {place for place, _ in ranked[:ROWS]}
+    for place, cells in rows:
+        if place in kept:
+            table.add_row(Text(place), *(_cell(cells.get(name)) for name in names))
     if len(rows) > len(kept):
         left = f"{len(rows) - len(kept)} places nearer to 0 are in --json and --html"
         table.add_row(Text(left, style="dim"), *("" for _ in names))
     return table
-
-
-def share_of_budget(output: OutputParity) -> float:
-    """The larger of both errors over its budget; infinite for a failure without a figure."""
-    pairs = ((output.ratio_rms, output.budget_rms), (output.ratio_max, output.budget_max))
-    shares = [ratio / budget for ratio, budget in pairs if ratio is not None and budget > 0]
-    return max(shares, default=float("inf") if output.status == "fail" else 0.0)
 
 
 def _cell(output: OutputParity | None) -> Text:
@@ -141,13 +108,13 @@ def _cell(output: OutputParity | None) -> Text:
     return Text(text, style=STYLE[output.status])
 
 
-def diagnostics_table(record: ParityRecord, verdicts: Sequence[ContenderVerdict]) -> Table:
+def diagnostics_table(document: ParityDocument, verdicts: Sequence[ContenderVerdict]) -> Table:
     """Figures at the worst place of each contender."""
     table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="bold")
     table.add_column("at the worst place", max_width=_NAMES)
     for verdict in verdicts:
-        table.add_column(verdict.contender, justify="right")
-    outputs = [_worst_output(record, verdict) for verdict in verdicts]
+        table.add_column(Text(verdict.contender), justify="right")
+    outputs = [worst_output(document, verdict) for verdict in verdicts]
     where = [
         Text("n/a" if output is None else f"{output.output} · {output.input_set}", style="dim")
         for output in outputs
@@ -161,41 +128,6 @@ def diagnostics_table(record: ParityRecord, verdicts: Sequence[ContenderVerdict]
         if any(cells):
             table.add_row(figure.label, *(cell or "n/a" for cell in cells))
     return table
-
-
-def _worst_output(record: ParityRecord, verdict: ContenderVerdict) -> OutputParity | None:
-    if verdict.worst is None:
-        return None
-    parity = record.checks[verdict.worst.check].parity
-    return parity.outputs[verdict.worst.entry] if parity else None
-
-
-def notes(record: ParityRecord) -> list[str]:
-    """What judged, on which inputs, and what was left out."""
-    lines = []
-    for words in dict.fromkeys(_judge(record, place) for place in range(len(record.variants))):
-        lines.append(words)
-    sets = dict.fromkeys(entry.name for variant in record.variants for entry in variant.input_sets)
-    if sets:
-        lines.append(f"Input sets: {', '.join(sets)}; the same bytes for every contender.")
-    left = dict.fromkeys((each.name, each.reason) for v in record.variants for each in v.left_out)
-    lines += [f"Not judged: {name}, because {reason}." for name, reason in left]
-    if record.judged_as:
-        lines.append(f"All are held to the budgets of {record.judged_as}.")
-    for check in record.checks:
-        for output in check.parity.outputs if check.parity else ():
-            if output.note:
-                lines.append(f"{check.contender.text}, {output.output} on {output.input_set}: {output.note}")
-    return list(dict.fromkeys(lines))
-
-
-def _judge(record: ParityRecord, place: int) -> str:
-    variant = record.variants[place]
-    if variant.problem:
-        return f"There is no reference: {variant.problem}"
-    words = f"Reference: {variant.reference}; unit of error: {variant.yardstick}."
-    notes = dict.fromkeys(c.parity.reference_note for c in record.checks if c.parity)
-    return " ".join([words, *(f"{note[0].upper()}{note[1:]}." for note in notes if note)])
 
 
 def _print_failure(check: ParityCheck, with_batch: bool, console: Console) -> None:

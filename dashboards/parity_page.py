@@ -1,0 +1,160 @@
+"""The page of `harness parity`: one HTML file like the comparison report, a pure function of a parity document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dashboards import setup
+from dashboards.charts.chart import Chart, DataTable
+from dashboards.charts.error_picture import picture_chart
+from dashboards.charts.parity import budget_chart
+from dashboards.charts.parity_figures import quantile_chart, ulp_chart
+from dashboards.palette import Series, assign
+from dashboards.parity_tables import GraphView, diagnostics_table, graph_view, inputs_table
+from dashboards.report import render_page, require_report_packages
+from dashboards.words import PARITY_TONES, STATUS_WORDS, Tone
+from harness.judge.parity_document import ParityDocument
+from harness.records import Failure, ParityStatus
+from harness.show.parity_words import notes, place_name, title, verdict_words, worst_output
+
+HEADLINES: dict[ParityStatus, str] = {
+    "pass": "computes the right thing",
+    "fail": "computes the wrong thing",
+    "nondeterministic": "cannot be judged: the model disagrees with itself",
+    "unknown": "is not known to be right",
+}
+
+
+@dataclass(frozen=True)
+class VerdictView:
+    """One contender's verdict."""
+
+    series: Series
+    version: str
+    tone: Tone
+    verdict: str
+    headline: str
+    words: str
+    breaches: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FailureView:
+    """A check that ended in no outputs, and why."""
+
+    series: Series
+    batch: int
+    state: str
+    failure: Failure | None
+
+
+@dataclass(frozen=True)
+class ParityPage:
+    """The whole page."""
+
+    title: str
+    subtitle: tuple[str, ...]
+    started_at: str
+    run_id: str
+    answer: str
+    verdicts: tuple[VerdictView, ...]
+    failures: tuple[FailureView, ...]
+    notes: tuple[str, ...]
+    budgets: Chart | None
+    figures: tuple[Chart, ...]
+    diagnostics: DataTable | None
+    pictures: tuple[Chart, ...]
+    graph: GraphView | None
+    inputs: DataTable
+    interrupted: bool
+    facts: tuple[setup.Facts, ...]
+    repeat: tuple[str, ...]
+    series: Mapping[str, Series]
+
+
+def render_parity(document: ParityDocument) -> str:
+    """The page of `document` as one HTML file that makes no request.
+
+    Raises UsageError when the packages of the extra `report` are not installed.
+    """
+    require_report_packages()
+    return render_page("parity.html", build_parity_page(document))
+
+
+def build_parity_page(document: ParityDocument) -> ParityPage:
+    """All that the page says."""
+    record = document.record
+    series = assign(ref.text for ref in record.contenders)
+    worst = [
+        (verdict.contender, output)
+        for verdict in document.verdicts
+        if (output := worst_output(document, verdict)) is not None
+    ]
+    judged = [
+        (check.contender.text, place_name(record, output, check.variant.batch), output)
+        for check in record.checks
+        if check.parity is not None
+        for output in check.parity.outputs
+    ]
+    figures = (quantile_chart(worst, series), ulp_chart(worst, series))
+    pictures = (picture_chart(number, name, output) for number, (name, output) in enumerate(worst))
+    return ParityPage(
+        title=title(record),
+        subtitle=(record.created_at.strftime("%-d %B %Y, %H:%M UTC"), record.machine.cpu),
+        started_at=record.created_at.isoformat(),
+        run_id=record.id,
+        answer=_answer(document),
+        verdicts=tuple(_verdict(document, place, series) for place in range(len(document.verdicts))),
+        failures=tuple(
+            FailureView(
+                series[check.contender.text], check.variant.batch, STATUS_WORDS[check.status], check.failure
+            )
+            for check in record.checks
+            if check.failure is not None
+        ),
+        notes=tuple(notes(record)),
+        budgets=budget_chart(judged, series),
+        figures=tuple(chart for chart in figures if chart is not None),
+        diagnostics=diagnostics_table(document),
+        pictures=tuple(chart for chart in pictures if chart is not None),
+        graph=graph_view(record),
+        inputs=inputs_table(record),
+        interrupted=record.interrupted,
+        facts=(setup.machine_facts(record.machine), setup.environment_facts(record.environment)),
+        repeat=setup.repeat_lines(record.environment),
+        series=series,
+    )
+
+
+def _answer(document: ParityDocument) -> str:
+    """One sentence over all contenders."""
+    total = len(document.verdicts)
+    good = sum(verdict.verdict == "pass" for verdict in document.verdicts)
+    if good == total:
+        return {1: "Yes.", 2: "Yes, of both."}.get(total, f"Yes, of all {total}.")
+    wrong = [verdict.contender for verdict in document.verdicts if verdict.verdict == "fail"]
+    if wrong:
+        return f"No: {' and '.join(wrong)} {'computes' if len(wrong) == 1 else 'compute'} the wrong thing."
+    return f"Not known of {total - good} of {total}."
+
+
+def _verdict(document: ParityDocument, place: int, series: Mapping[str, Series]) -> VerdictView:
+    verdict = document.verdicts[place]
+    breaches = dict.fromkeys(
+        breach
+        for check in document.record.checks
+        if check.contender.text == verdict.contender and check.parity is not None
+        for breach in check.parity.contract
+        if not verdict.reason.endswith(breach)
+    )
+    words = verdict_words(verdict)
+    return VerdictView(
+        series=series[verdict.contender],
+        version=verdict.engine_version,
+        tone=PARITY_TONES[verdict.verdict],
+        verdict=verdict.verdict,
+        headline=HEADLINES[verdict.verdict],
+        words=words if words.endswith(".") else f"{words}.",
+        breaches=tuple(breaches),
+    )
