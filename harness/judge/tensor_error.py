@@ -35,14 +35,20 @@ class ErrorFigures:
 
 
 def tensor_error(actual: Array, right: Array, yardstick: Array, precision: str) -> ErrorFigures:
-    """Error of `actual` against `right` (float64), both of one shape; `yardstick` is the same in float32.
+    """Error of `actual` against `right` (float64); `yardstick` is the same in float32. Another shape is an error.
 
     Errors are root mean square and maximum, relative to the root mean square of `right` where it is finite. Where
     the yardstick is not finite although `right` is, a float32 engine cannot be asked to be. Integers and booleans
     are within their budget when they are equal; their "excess" is infinite otherwise.
     """
     if actual.shape != right.shape:
-        return ErrorFigures("undecided", f"shape {actual.shape} here, {right.shape} in the reference")
+        return ErrorFigures(
+            "beyond",
+            f"shape {actual.shape} here, {right.shape} in the reference",
+            error_rms=float("inf"),
+            error_max=float("inf"),
+            excess=float("inf"),
+        )
     if actual.size == 0:
         return ErrorFigures("undecided", "it is empty")
     if right.dtype.kind in "biu" or actual.dtype.kind in "biu":

@@ -22,6 +22,8 @@ class Fault:
     model: str
     plant: Plant
     shows: str = "normal:0"
+    blamed: str = ""
+    """Tensor that a search must name, where it is not the first wrong one of the healthy graph."""
 
     def __str__(self) -> str:
         return self.name
@@ -102,14 +104,23 @@ FAULTS: tuple[Fault, ...] = (
     Fault("softmax axis off by one", "encoder", planting.attribute("attention", "axis", 1)),
     Fault("float16 accumulation", "encoder", planting.rounding_sums("up.product", 4)),
     Fault("float16 casts around a product", "encoder", planting.in_float16("query.product", 0, 1)),
-    Fault("outputs swapped", "vision", planting.swapped_outputs("logits", "probabilities")),
+    Fault(
+        "outputs swapped",
+        "vision",
+        planting.swapped_outputs("logits", "probabilities"),
+        blamed="probabilities",
+    ),
     Fault("NaN only for zeros", "tables", planting.rewired("signs", 1, "size"), shows="zeros"),
     # What else converters, optimisers and kernels get wrong.
     Fault("batch norm without its epsilon", "vision", planting.attribute("n1", "epsilon", 1e-12)),
     Fault("layer norm epsilon of another framework", "encoder", planting.attribute("y1", "epsilon", 1e-3)),
     Fault("batch norm's variance read as mean", "vision", planting.rewired("n2", 3, "n2.var")),
     Fault("pads on the wrong side", "vision", planting.attribute("c1", "pads", [2, 2, 0, 0])),
-    Fault("dilation one with pads that fit", "vision", planting.attribute("c3", "dilations", [1, 1])),
+    Fault(
+        "dilation forgotten, pads that fit",
+        "vision",
+        planting.attribute("c3", "dilations", [1, 1], pads=[1, 1, 1, 1]),
+    ),
     Fault("max pool padded on the wrong side", "vision", planting.attribute("m3", "pads", [0, 0, 1, 1])),
     Fault("missing activation", "vision", planting.dropped("r1")),
     Fault("activation twice as steep", "vision", planting.attribute("k3", "alpha", 0.2)),
@@ -153,7 +164,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("positions off by one", "encoder", planting.constant("places", roll)),
     Fault("residual from after the norm", "encoder", planting.rewired("x1", 0, "y0")),
     Fault("pooled over the padding", "encoder", planting.dropped("kept")),
-    Fault("argmin for argmax", "encoder", planting.operator("best", "ArgMin", ["pooled"])),
+    Fault("argmin for argmax", "encoder", planting.operator("best", "ArgMin", axis=-1, keepdims=0)),
     Fault("skipped layer", "deep", planting.dropped("h21")),
     Fault("activation approximated", "deep", planting.operator("t8", "Softsign")),
     Fault(

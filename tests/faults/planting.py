@@ -42,16 +42,16 @@ def node_of(model: Any, output: str) -> Any:
     return next(node for node in model.graph.node if output in node.output)
 
 
-def attribute(output: str, name: str, value: object) -> Plant:
-    """An attribute of a node has another value: epsilon, axis, alpha, pads, strides, a mode."""
+def attribute(output: str, name: str, value: object, **others: object) -> Plant:
+    """Attributes of a node have other values: epsilon, axis, alpha, pads, strides, a mode."""
 
     def plant(model: Any) -> str:
         from onnx import helper
 
-        node = node_of(model, output)
-        kept = [a for a in node.attribute if a.name != name]
+        node, new = node_of(model, output), {name: value, **others}
+        kept = [a for a in node.attribute if a.name not in new]
         del node.attribute[:]
-        node.attribute.extend([*kept, helper.make_attribute(name, value)])
+        node.attribute.extend([*kept, *(helper.make_attribute(key, given) for key, given in new.items())])
         return output
 
     return plant
@@ -83,16 +83,14 @@ def rewired(output: str, place: int, source: str) -> Plant:
     return plant
 
 
-def operator(output: str, kind: str, inputs: Sequence[str] | None = None) -> Plant:
+def operator(output: str, kind: str, inputs: Sequence[str] | None = None, **attributes: Any) -> Plant:
     """Another operator stands in a node's place, without the attributes of the old one."""
 
     def plant(model: Any) -> str:
+        from onnx import helper
+
         node = node_of(model, output)
-        node.op_type = kind
-        del node.attribute[:]
-        if inputs is not None:
-            del node.input[:]
-            node.input.extend(inputs)
+        node.CopyFrom(helper.make_node(kind, inputs or list(node.input), [output], node.name, **attributes))
         return output
 
     return plant

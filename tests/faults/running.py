@@ -15,6 +15,7 @@ from backends.catalogue import load_adapter
 from backends.contract import Array, ModelSource, TensorSpec, Variant
 from suites.evaluator import evaluate
 from suites.inputs import make_inputs
+from suites.marked import mark, skeleton
 from suites.onnx_file import inspect
 from suites.onnx_precision import set_precision
 from tests.faults.battery import healthy
@@ -66,12 +67,19 @@ def outputs_of(model: Any) -> list[str]:
 
 
 def source_of(model: Any, folder: Path, name: str) -> ModelSource:
-    """The model as an ONNX file in `folder`, described as the harness describes files."""
+    """The model as an ONNX file in `folder`."""
     path = folder / f"{name}.onnx"
     onnx.save_model(model, path)
+    return described(path, name)
+
+
+def described(path: Path, name: str) -> ModelSource:
+    """An ONNX file as the harness describes it."""
     told, _ = inspect({"path": str(path)}, {})
-    specs = {side: tuple(TensorSpec.from_json(spec) for spec in told[side]) for side in ("inputs", "outputs")}
-    return ModelSource(name, told["sha256"], specs["inputs"], specs["outputs"], onnx_path=path)
+    inputs, outputs = (
+        tuple(TensorSpec.from_json(spec) for spec in told[side]) for side in ("inputs", "outputs")
+    )
+    return ModelSource(name, told["sha256"], inputs, outputs, onnx_path=path)
 
 
 @cache
@@ -109,3 +117,18 @@ def distance(actual: Array, right: Array, yardstick: Array) -> float:
     size = float(np.linalg.norm(wide)) or 1.0
     unit = max(float(np.linalg.norm(yardstick - wide)), 2.0**-24 * size)
     return float(np.linalg.norm(actual.astype(np.float64) - wide)) / unit
+
+
+def every_tensor(name: str, model: Any, inputs: Mapping[str, Array], folder: Path) -> dict[str, Array]:
+    """All tensors of an ONNX model as an engine computes them when it must hand out every one."""
+    plain = folder / "plain.onnx"
+    onnx.save_model(model, plain)
+    made, _ = skeleton({"path": str(plain), "folder": str(folder)}, {})
+    tensors = [tensor for tensor in tensors_of(model) if tensor in made["types"]]
+    marked = folder / "marked.onnx"
+    mark({"path": made["path"], "to": str(marked), "tensors": tensors, "types": made["types"]}, {})
+    session = open_session(name, described(marked, "marked"), folder)
+    try:
+        return run(session, inputs)
+    finally:
+        session.close()
