@@ -35,7 +35,8 @@ def place_words(
     if verdict == "operator" and alone is not None:
         what += f"; from the values that the engine itself gave it: {error_words(alone)}"
     elif verdict == "fusion":
-        what += f"; right as soon as {', '.join(group[:-1])} must be handed out: the fault is in what is fused here"
+        inner = ", ".join(group[:-1]) or "what comes before it"
+        what += f"; right as soon as {inner} must be handed out: the fault is in what the engine fuses here"
     elif verdict == "amplified" and alone is not None:
         what = (
             f"{name} amplifies what came in within its budget: {seen.name} has {error_words(seen)}; from the values"
@@ -43,6 +44,8 @@ def place_words(
         )
     elif verdict == "unchecked":
         what += f"; it could not be computed alone ({why_unchecked})" if why_unchecked else ""
+    if verdict != "fusion" and len(group) > 1:
+        what += f"; the engine has no values of {', '.join(group[:-1])}, in which it may begin"
     if differences:
         told = "; ".join(f"{d.what} is {d.model}, in the reference {d.reference}" for d in differences[:3])
         what += f". {told}"

@@ -39,7 +39,7 @@ class Part:
     tensors: frozenset[str]
 
 
-def minimise(search: Search, place: Place, started: float, observer: Observer) -> Subgraph:
+def minimise(search: Search, place: Place, observer: Observer) -> Subgraph:
     """Find the smallest failing part at `place`, and write a folder that repeats it where one was asked for."""
     plan = search.workshop.plan
     try:
@@ -50,7 +50,7 @@ def minimise(search: Search, place: Place, started: float, observer: Observer) -
                 reason=f"{plan.contender.backend} builds from {' or '.join(facts['sources'])}, not from ONNX:"
                 " a part of the file cannot be given to it",
             )
-        tries = _Tries(search, place, started)
+        tries = _Tries(search, place)
         part = tries.smallest(observer)
     except WorkerFailure as failure:
         return Subgraph(
@@ -107,9 +107,9 @@ def without(graph: Graph, inside: frozenset[str], dropped: str, target: str) -> 
 class _Tries:
     """Attempts at parts; they end when there have been `ATTEMPTS` of them, or the plan's budget is over."""
 
-    def __init__(self, search: Search, place: Place, started: float) -> None:
+    def __init__(self, search: Search, place: Place) -> None:
         self._search, self._place = search, place
-        self._end = started + search.workshop.plan.budget_s
+        self._end = time.monotonic() + search.workshop.plan.budget_s
         self.count = 0
         self.problem = ""
         self._tried: dict[frozenset[str], Part | None] = {}

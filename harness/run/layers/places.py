@@ -33,13 +33,16 @@ class Search:
 def examine(search: Search, tensor: str) -> Place:
     """The finding at `tensor`, which is beyond its budget and computed from tensors within theirs."""
     seen = search.sightings.tensors[tensor]
-    group = _group(search, tensor)
-    alone, why = _alone(search, tensor)
+    turn = _best_turn(search, tensor)
+    between = suspects(search.graph, tensor, turn.files) if turn else ()
+    unseen = tuple(name for name in between if name in search.graphs.varying)
+    alone, why = _alone(search, tensor, turn)
     verdict: PlaceVerdict = "unchecked"
     if _vanishes(search, tensor):
         verdict = "fusion"
     elif alone is not None:
         verdict = "operator" if alone.status == "beyond" else "amplified"
+    group = _fused(search, tensor) or (*unseen, tensor) if verdict == "fusion" or unseen else ()
     node = search.graph.producer[tensor]
     differences = _differences(search, tensor, group if verdict == "fusion" else ())
     return Place(
@@ -54,8 +57,8 @@ def examine(search: Search, tensor: str) -> Place:
     )
 
 
-def _group(search: Search, tensor: str) -> tuple[str, ...]:
-    """Tensors of the layer that makes `tensor`, itself the last; empty where the engine fuses nothing there."""
+def _fused(search: Search, tensor: str) -> tuple[str, ...]:
+    """Tensors of the layer that makes `tensor`, itself the last; empty where the engine tells of no fusion there."""
     fused = (search.fusions.fused or {}).get(tensor, ())
     return search.graph.ordered({*fused, tensor}) if fused else ()
 
@@ -66,9 +69,8 @@ def _vanishes(search: Search, tensor: str) -> bool:
     return any(again.status == "within" and again.seen == "broken" for again in later[1:])
 
 
-def _alone(search: Search, tensor: str) -> tuple[TensorError | None, str]:
+def _alone(search: Search, tensor: str, turn: Turn | None) -> tuple[TensorError | None, str]:
     """The tensor's error against the reference fed with the engine's values of what it is computed from."""
-    turn = _best_turn(search, tensor)
     if turn is None:
         return None, "the engine's values of its inputs were not seen in one inference with it"
     given = {name: turn.value(name) for name in frontier(search.graph, tensor, turn.files)}

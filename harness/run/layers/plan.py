@@ -17,7 +17,7 @@ from harness.run.worker import Worker
 
 MEMORY = 1 << 30
 """Bytes that a search may take where nothing else is said."""
-SHARE = 10
+SHARE = 16
 """A batch of tensors takes at most this part of the memory: the engine, its adapter and its worker hold it too."""
 
 
@@ -27,8 +27,8 @@ class LayerPlan:
 
     `reference` is the model itself, or another one with the same signature. `folder`: where the reproduction goes;
     None: none is written. `memory_limit`: bytes for all processes of the search, the engine's own need not counted;
-    it decides how many tensors are looked at at once. `deadline_s`: for every single step; `budget_s`: no further
-    attempt at a smaller part is begun after so many seconds.
+    it decides how many tensors are looked at at once. `deadline_s`: for every single step; `budget_s`: after so
+    many seconds of looking for the smallest part no further attempt is begun.
     """
 
     model: ResolvedModel
@@ -40,7 +40,7 @@ class LayerPlan:
     folder: Path | None = None
     memory_limit: int | None = None
     deadline_s: float = 120.0
-    budget_s: float = 60.0
+    budget_s: float = 25.0
 
     @property
     def batch_bytes(self) -> int:

@@ -54,7 +54,7 @@ def search_layers(plan: LayerPlan, observer: Observer) -> LayerSearch:
     with tempfile.TemporaryDirectory(prefix="harness-layers-") as folder:
         workshop = Workshop(plan, Path(folder))
         try:
-            found = _search(workshop, observer, started)
+            found = _search(workshop, observer)
         except WorkerFailure as failure:
             found = LayerSearch(
                 status="failed",
@@ -73,7 +73,7 @@ def search_layers(plan: LayerPlan, observer: Observer) -> LayerSearch:
     )
 
 
-def _search(workshop: Workshop, observer: Observer, started: float) -> LayerSearch:
+def _search(workshop: Workshop, observer: Observer) -> LayerSearch:
     plan = workshop.plan
     observer.step(f"{plan.contender.text}: reading the graph")
     graph, graphs = _graphs(workshop)
@@ -103,7 +103,7 @@ def _search(workshop: Workshop, observer: Observer, started: float) -> LayerSear
         only_in_model=() if plan.one_model else _missing(graph.tensors, right),
         only_in_reference=() if plan.one_model else tuple(sorted(right.names - set(graph.tensors))),
     )
-    return found.model_copy(update=_finding(search, firsts, observer, started))
+    return found.model_copy(update=_finding(search, firsts, observer))
 
 
 def _graphs(workshop: Workshop) -> tuple[Graph, Graphs]:
@@ -172,21 +172,26 @@ def _look_closer(search: Search, values: MarkedValues | HandedValues) -> tuple[s
     return beginnings(graph, sightings.tensors)[:PLACES]
 
 
-def _finding(search: Search, firsts: Sequence[str], observer: Observer, started: float) -> dict[str, object]:
+def _finding(search: Search, firsts: Sequence[str], observer: Observer) -> dict[str, object]:
     """Status, places and the smallest failing part."""
     outputs = [search.sightings.tensors.get(name) for name in search.graph.outputs]
     bad = [tensor for tensor in outputs if tensor is not None and tensor.status == "beyond"]
     if not bad:
         return _without_fault(outputs)
     places: list[Place] = []
-    for first in firsts:
+    for first in _one_a_node(search.graph, firsts):
         observer.step(f"{search.workshop.plan.contender.text}: looking at {first}")
         places.append(examine(search, first))
     ranked = sorted(places, key=lambda place: place.verdict == "amplified")
     if not ranked:
         return {"reason": "outputs are beyond their budgets, and no tensor could be seen where that begins"}
-    subgraph: Subgraph = minimise(search, ranked[0], started, observer)
+    subgraph: Subgraph = minimise(search, ranked[0], observer)
     return {"status": "found", "reason": ranked[0].words, "places": tuple(ranked), "subgraph": subgraph}
+
+
+def _one_a_node(graph: Graph, names: Sequence[str]) -> list[str]:
+    """The first of several outputs of one node."""
+    return list({graph.producer[name].outputs: name for name in reversed(names)}.values())[::-1]
 
 
 def _without_fault(outputs: Sequence[TensorError | None]) -> dict[str, object]:

@@ -158,15 +158,14 @@ class HandedValues:
         return Fusions(tuple(self._there), {})
 
     def read(self, tensors: Sequence[str]) -> Iterable[Reading]:
-        """Values by the worker's request "intermediates"; its outputs are those of the session."""
+        """Values by the worker's request "intermediates", the outputs among them."""
         if tensors:
-            values, _, missing = self._loaded.intermediates(tensors)
-            why = "the engine has no such tensor"
-            outputs = {spec.name for spec in self._workshop.plan.model.source.outputs}
+            outputs = [spec.name for spec in self._workshop.plan.model.source.outputs]
+            values, _, missing = self._loaded.intermediates([*tensors, *outputs])
             yield Reading(
-                values,
-                {name: value for name, value in values.items() if name in outputs},
-                dict.fromkeys(missing, why),
+                {name: values[name] for name in tensors if name in values},
+                {name: values[name] for name in outputs if name in values},
+                {name: "the engine has no such tensor" for name in missing if name not in outputs},
             )
 
     def close(self) -> None:
