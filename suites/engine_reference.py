@@ -12,6 +12,7 @@ import numpy as np
 
 from backends.contract import Array, ModelSource
 from suites.errors import ModelError
+from suites.nudge import Nudge, moved_all, moved_model
 from suites.reference import inputs_of
 
 ENGINE = "ort"
@@ -30,44 +31,58 @@ def engine_reference(
     import onnx
     import onnxruntime as ort
 
-    from suites.nudge import nudged, nudged_model
-    from suites.random_operators import drop_seeds, is_quantised
+    from suites.model_traits import drop_seeds, own_precision
 
     source = ModelSource.from_json(arguments["source"])
     if source.onnx_path is None:
         raise ModelError(f"the model {source.name!r} is no ONNX file", "ONNX Runtime needs one")
     given = inputs_of(source, arrays)
+    dtype, threads = str(arguments["dtype"]), int(arguments.get("threads", 1))
     model = onnx.load_model(source.onnx_path, format="protobuf")
+    precision = own_precision(model)
     if arguments.get("run"):
         drop_seeds(model)
-    if arguments.get("nudge"):
-        nudged_model(model)
-        given = nudged(given)
+
+    def call(what: Any, feeds: dict[str, Array]) -> dict[str, Array]:
+        # A file may be larger than the 2 GB that a model in memory can have.
+        changed = what is not model or bool(arguments.get("run"))
+        values = _run(source, what.SerializeToString() if changed else str(source.onnx_path), feeds, threads)
+        return {
+            spec.name: value.astype(dtype) if value.dtype.kind == "f" else value
+            for spec, value in zip(source.outputs, values, strict=True)
+        }
+
+    if not arguments.get("nudge"):
+        outputs = call(model, given)
+    else:
+        nudge = Nudge.from_json(arguments["nudge"])
+        outputs = {}
+        for index, random in enumerate(nudge.generators()):
+            neighbour = moved_model(model, random, nudge.size)
+            found = call(neighbour, moved_all(given, random, nudge.size))
+            outputs |= {f"{index}/{name}": value for name, value in found.items()}
+    return {
+        "description": f"onnxruntime {ort.__version__} float32, not optimised",
+        "strength": "engine",
+        "note": "",
+        "precision": precision,
+    }, outputs
+
+
+def _run(source: ModelSource, what: bytes | str, feeds: dict[str, Array], threads: int) -> list[Array]:
+    import onnxruntime as ort
+
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = int(arguments.get("threads", 1))
+    options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    names = [spec.name for spec in source.outputs]
-    changed = arguments.get("run") or arguments.get("nudge")
-    # A file may be larger than the 2 GB that a model in memory can have.
-    what = model.SerializeToString() if changed else str(source.onnx_path)
     try:
         session = ort.InferenceSession(what, options, providers=["CPUExecutionProvider"])
-        values = session.run(names, given)
+        values = session.run([spec.name for spec in source.outputs], feeds)
     except Exception as error:
         # Its errors have no common base class.
         reason = str(error).strip().partition("\n")[0][:300]
         raise ModelError(
             f"ONNX Runtime cannot run {source.name!r}: {reason}", "export it with standard operators"
         ) from error
-    dtype = str(arguments["dtype"])
-    outputs = {
-        name: value.astype(dtype) if value.dtype.kind == "f" else value
-        for name, value in zip(names, (np.asarray(value) for value in values), strict=True)
-    }
-    return {
-        "description": f"onnxruntime {ort.__version__} float32, not optimised",
-        "strength": "engine",
-        "note": "",
-        "quantised": is_quantised(model),
-    }, outputs
+    return [np.asarray(value) for value in values]

@@ -15,10 +15,11 @@ import numpy as np
 
 from backends.contract import Array, ModelSource
 from suites.errors import ModelError
+from suites.nudge import Nudge, moved, moved_all, moved_model
 
 DTYPES = ("float64", "float32")
 
-REVISION = 2
+REVISION = 3
 """Raised whenever the same model and inputs may give other outputs, so that cached ones are made again."""
 
 CURRENT_OPSET = 21
@@ -31,24 +32,29 @@ def reference(arguments: dict[str, Any], arrays: dict[str, Array]) -> tuple[dict
     `arguments["dtype"]` is "float64" or "float32"; `arguments["threads"]` (default 1) is torch's number of threads.
     Floating-point inputs are cast to that precision, all arithmetic is done in it, and floating-point outputs have
     it. `arguments["run"]` (default 0) seeds torch's generator, and from 1 on the seeds that an ONNX model fixes are
-    taken out: what is random differs from run to run. With `arguments["nudge"]` inputs and weights are moved by one
-    rounding of their own format each (see `suites.nudge`).
+    taken out: what is random differs from run to run. With `arguments["nudge"]` ("count", "size": see
+    `suites.nudge.Nudge`) there are several runs, and the outputs are named "RUN/NAME", from 0.
 
     Answers {"description": e.g. "torch 2.13.0 float64", "strength": "independent", or "mixed" where operators were
-    computed in a lower precision, "note": which, "quantised": whether the model computes on a coarse grid} and the
-    outputs by name, in the model's order. Raises ModelError for an unknown dtype, a model in no usable form, or an
-    operator that the evaluator lacks.
+    computed in a lower precision, "note": which, "precision": the coarsest format that the model rounds to by itself}
+    and the outputs by name, in the model's order. Raises ModelError for an unknown dtype, a model in no usable form,
+    or an operator that the evaluator lacks.
     """
     source = ModelSource.from_json(arguments["source"])
-    dtype, run = str(arguments["dtype"]), int(arguments.get("run", 0))
+    dtype = str(arguments["dtype"])
     if dtype not in DTYPES:
         raise ModelError(f"there is no reference in {dtype!r}", f"expected one of: {', '.join(DTYPES)}")
     given = inputs_of(source, arrays)
+    feeds = {
+        name: array.astype(dtype) if np.issubdtype(array.dtype, np.floating) else array
+        for name, array in given.items()
+    }
+    nudge = Nudge.from_json(arguments["nudge"]) if arguments.get("nudge") else None
+    run = int(arguments.get("run", 0))
     if source.torch_factory is not None:
-        feeds = {name: _cast(array, dtype) for name, array in given.items()}
-        return _by_torch(source, dtype, feeds, int(arguments.get("threads", 1)), run)
+        return _by_torch(source, dtype, feeds, int(arguments.get("threads", 1)), run, nudge)
     if source.onnx_path is not None:
-        return _by_onnx(source, dtype, given, run, nudge=bool(arguments.get("nudge", False)))
+        return _by_onnx(source, dtype, feeds, run, nudge)
     raise ModelError(
         f"the model {source.name!r} has neither an ONNX file nor a torch module", "give one of them"
     )
@@ -65,12 +71,8 @@ def inputs_of(source: ModelSource, arrays: Mapping[str, Array]) -> dict[str, Arr
     return {spec.name: arrays[spec.name] for spec in source.inputs}
 
 
-def _cast(array: Array, dtype: str) -> Array:
-    return array.astype(dtype) if np.issubdtype(array.dtype, np.floating) else array
-
-
 def _by_torch(
-    source: ModelSource, dtype: str, feeds: dict[str, Array], threads: int, run: int
+    source: ModelSource, dtype: str, feeds: dict[str, Array], threads: int, run: int, nudge: Nudge | None
 ) -> tuple[dict[str, Any], dict[str, Array]]:
     import torch
 
@@ -80,57 +82,83 @@ def _by_torch(
     module_name, _, attribute = str(source.torch_factory).partition(":")
     build = getattr(importlib.import_module(module_name), attribute)
     module = build(source.weights_path).to(getattr(torch, dtype))
-    # After building: a factory may have set a seed of its own.
-    torch.manual_seed(run)
-    with torch.inference_mode():
-        answer = module(*(torch.from_numpy(feeds[spec.name]) for spec in source.inputs))
-    if isinstance(answer, Mapping):
-        answer = [answer[spec.name] for spec in source.outputs if spec.name in answer]
-    values = answer if isinstance(answer, tuple | list) else (answer,)
-    outputs = _named(source, [value.numpy() for value in values], dtype)
+
+    def call(given: Mapping[str, Array]) -> dict[str, Array]:
+        # After building: a factory may have set a seed of its own.
+        torch.manual_seed(run)
+        with torch.inference_mode():
+            answer = module(*(torch.from_numpy(given[spec.name]) for spec in source.inputs))
+        if isinstance(answer, Mapping):
+            answer = [answer[spec.name] for spec in source.outputs if spec.name in answer]
+        values = answer if isinstance(answer, tuple | list) else (answer,)
+        return _named(source, [value.numpy() for value in values], dtype)
+
+    if nudge is None:
+        outputs = call(feeds)
+    else:
+        weights = [t for t in (*module.parameters(), *module.buffers()) if t.is_floating_point()]
+        kept = [weight.detach().numpy().copy() for weight in weights]
+        outputs = {}
+        for index, random in enumerate(nudge.generators()):
+            with torch.no_grad():
+                for weight, value in zip(weights, kept, strict=True):
+                    weight.copy_(torch.from_numpy(moved(value, random, nudge.size)))
+            outputs |= _numbered(index, call(moved_all(feeds, random, nudge.size)))
     description = f"torch {torch.__version__.partition('+')[0]} {dtype}"
-    return {"description": description, "strength": "independent", "note": "", "quantised": False}, outputs
+    return {"description": description, "strength": "independent", "note": "", "precision": "fp32"}, outputs
 
 
 def _by_onnx(
-    source: ModelSource, dtype: str, given: dict[str, Array], run: int, *, nudge: bool
+    source: ModelSource, dtype: str, feeds: dict[str, Array], run: int, nudge: Nudge | None
 ) -> tuple[dict[str, Any], dict[str, Array]]:
     import onnx
 
     from suites.evaluator import LackingError, evaluate
-    from suites.nudge import nudged, nudged_model
+    from suites.model_traits import drop_seeds, own_precision
     from suites.onnx_precision import set_precision
-    from suites.random_operators import drop_seeds, is_quantised
 
     model = onnx.load_model(source.onnx_path, format="protobuf")
-    quantised = is_quantised(model)
+    precision = own_precision(model)
     if run:
         drop_seeds(model)
-    if nudge:
-        nudged_model(model)
-        given = nudged(given)
-    names, exact = [spec.name for spec in source.outputs], dtype == "float64"
-    feeds = {name: _cast(array, dtype) for name, array in given.items()}
+    names = [spec.name for spec in source.outputs]
     lowered: set[str] = set()
     notes = []
-    set_precision(model, dtype)
+
+    def call(what: Any, given: Mapping[str, Array]) -> dict[str, Array]:
+        values = evaluate(what, source.name, names, given, exact=dtype == "float64", lowered=lowered)
+        return _named(source, values, dtype)
+
+    def call_all(what: Any) -> dict[str, Array]:
+        set_precision(what, dtype)
+        if nudge is None:
+            return call(what, feeds)
+        outputs: dict[str, Array] = {}
+        for index, random in enumerate(nudge.generators()):
+            neighbour = moved_model(what, random, nudge.size)
+            outputs |= _numbered(index, call(neighbour, moved_all(feeds, random, nudge.size)))
+        return outputs
+
     try:
-        values = evaluate(model, source.name, names, feeds, exact=exact, lowered=lowered)
+        outputs = call_all(model)
     except LackingError:
         newer = _newer(model)
         if newer is None:
             raise
         notes.append(f"the model was converted to opset {CURRENT_OPSET} for it")
-        set_precision(newer, dtype)
-        values = evaluate(newer, source.name, names, feeds, exact=exact, lowered=lowered)
+        outputs = call_all(newer)
     if lowered:
         notes.append(f"it computes {', '.join(sorted(lowered))} in a lower precision than float64")
     return {
         "description": f"onnx {onnx.__version__} reference evaluator {dtype}",
         "strength": "mixed" if lowered else "independent",
         "note": "; ".join(notes),
-        "quantised": quantised,
-    }, _named(source, values, dtype)
+        "precision": precision,
+    }, outputs
+
+
+def _numbered(index: int, outputs: Mapping[str, Array]) -> dict[str, Array]:
+    return {f"{index}/{name}": value for name, value in outputs.items()}
 
 
 def _newer(model: Any) -> Any | None:

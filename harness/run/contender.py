@@ -327,32 +327,18 @@ class ContenderRun:
             state.outputs[held] = outputs
 
     def _judge_parity(self, state: TrialState) -> Parity:
-        outputs = []
+        declared = self.model.source.outputs
         breaches = list(self.contract)
-        references, declared = self.model.references, self.model.source.outputs
-        for name, arrays in state.outputs.items():
+        for arrays in state.outputs.values():
             breaches += judge.judge_arrays(declared, arrays)
-            reference = references.by_set.get(name)
-            if reference is None:
-                continue
-            outputs += [
-                judge.judge_output(
-                    spec.name,
-                    name,
-                    arrays.get(spec.name),
-                    reference.right[spec.name],
-                    reference.yardstick[spec.name],
-                    self.ref.precision,
-                )
-                for spec in declared
-            ]
-        return judge.summarise(
-            outputs,
-            tuple(dict.fromkeys(breaches)),
-            judge.judge_drift(state.drift, outputs, self.ref.precision),
-            references.reference_name,
-            references.yardstick_name,
-            references.problem,
+        return judge.judge_parity(
+            declared,
+            state.outputs,
+            self.model.references,
+            precision=self.ref.precision,
+            backend=self.ref.backend,
+            breaches=breaches,
+            drift=state.drift,
         )
 
     def _fail(self, failure: WorkerFailure) -> None:

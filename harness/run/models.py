@@ -96,14 +96,15 @@ def prepare_model(
     threads: int,
     observer: Observer,
     pipeline: str = "",
+    precisions: Sequence[str] = ("fp32",),
 ) -> ReadyModel:
-    """Make the inputs and the reference outputs for one variant. Raises InputError."""
+    """Make the inputs and the reference outputs for one variant and the contenders' `precisions`. Raises InputError."""
     feeds = prepare_feeds(
         resolved, batch=batch, dims=dims, input_sets=input_sets, inputs=inputs, pipeline=pipeline
     )
     held = held_back(feeds)
     hashes = _hashes({**feeds, **held})
-    references = make_references(resolved.source, {**feeds, **held}, hashes, threads, observer)
+    references = make_references(resolved.source, {**feeds, **held}, hashes, threads, observer, precisions)
     return ReadyModel(
         resolved.ref, resolved.source, feeds, hashes, references, held_back=next(iter(held), "")
     )

@@ -1,6 +1,7 @@
 """Runs `harness parity`: every contender on every variant, each in a worker of its own; nothing is timed.
 
-One that fails does not stop the others, and every check is stored when it ends.
+One that fails does not stop the others, and every check is stored when it ends. The search for layers and the task
+accuracy come after all checks, and are put into the checks that they belong to.
 """
 
 from __future__ import annotations
@@ -8,24 +9,30 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from harness.environment.machine import machine as read_machine
 from harness.environment.software import environment as read_environment
-from harness.errors import StorageError
+from harness.errors import HarnessError, StorageError
+from harness.judge.accuracy import MARGIN
+from harness.judge.parity_document import judge_contender
 from harness.records import ContenderRef, Run, Settings
 from harness.records.parity_check import CheckedVariant, ParityCheck, ParityRecord
-from harness.run.models import ResolvedModel, resolve_model
+from harness.run.accuracy import AccuracyPlan, measure_accuracy
+from harness.run.accuracy_data import open_labelled
+from harness.run.layers import LayerPlan, search_layers
+from harness.run.models import resolve_model
 from harness.run.observer import Observer
-from harness.run.parity_inputs import AskedInputs, ParityInputs, save_inputs
+from harness.run.parity_inputs import AskedInputs, ParityInputs, VariantInputs, save_inputs
 from harness.run.parity_reference import check_sizes, find_reference
 from harness.run.parity_worker import Trial, check_contender
-from harness.run.references import make_references
+from harness.run.references import References, make_references
 from harness.run.runner import MEMORY_SHARE, user_name
+from harness.run.worker import Worker
 from results.store import Store
 from suites.saved_inputs import InputSaver
 
@@ -46,6 +53,12 @@ class ParityPlan:
     save_inputs: Path | None = None
     deadline_s: float = 300.0
     memory_limit: int | None = None
+    layers: bool = False
+    folder: Path | None = None
+    """Where reproductions of what breaks go."""
+    data: str = ""
+    """Labelled data for the task accuracy: a path, or the name of a shipped set."""
+    margin: float = MARGIN
 
     @property
     def key(self) -> str:
@@ -56,6 +69,7 @@ class ParityPlan:
             [ref.text for ref in self.contenders],
             [asked.sets, str(asked.given or ""), asked.batches, sorted(asked.dims.items()), asked.threads],
             [asked.pipeline, self.reference, self.judged_as, self.deadline_s],
+            [self.layers, self.data, self.margin],
         ]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
@@ -68,119 +82,207 @@ class ParityOutcome:
     unsaved: StorageError | None = None
 
 
-@dataclass
-class _Progress:
-    variants: list[CheckedVariant] = field(default_factory=list)
-    checks: list[ParityCheck] = field(default_factory=list)
-    unsaved: StorageError | None = None
-
-
 def run_parity(
     plan: ParityPlan, store: Store, observer: Observer, *, command: Sequence[str]
 ) -> ParityOutcome:
     """Check all of `plan`. An interrupt ends it early; the record then says so and holds what was done.
 
-    Raises InputError for a model, a reference or inputs that cannot be used, StorageError when the run cannot begin
-    or inputs cannot be saved.
+    Raises InputError for a model, a reference, inputs or data that cannot be used, StorageError when the run cannot
+    begin or inputs cannot be saved.
     """
-    machine, environment = read_machine(), read_environment(command)
-    threads = plan.inputs.threads
-    model = resolve_model(plan.model, plan.name, observer, threads=threads)
-    reference = find_reference(plan.reference, model, observer, threads=threads)
-    inputs = ParityInputs(plan.inputs, model, reference)
-    run = Run(
-        name=f"{' vs '.join(ref.text for ref in plan.contenders)} on {plan.name}",
-        kind="parity",
-        plan_key=plan.key,
-        user=user_name(),
-        machine=machine,
-        environment=environment,
-        settings=Settings(
-            input_sets=plan.inputs.sets, deadline_s=plan.deadline_s, memory_limit=plan.memory_limit
-        ),
-    )
-    store.begin_run(run)
-    progress, interrupted = _Progress(), False
+    run = _ParityRun(plan, store, observer, command)
+    store.begin_run(run.run)
+    interrupted = False
+    try:
+        run.check_all()
+        run.search_all()
+        run.measure_all()
+    except KeyboardInterrupt:
+        interrupted = True
+    except HarnessError as error:
+        store.finish_run(run.run.id, "failed", int(error.exit_code))
+        raise
+    return ParityOutcome(run.record(interrupted=interrupted), run.unsaved)
 
-    def record_of(variants: Sequence[CheckedVariant], checks: Sequence[ParityCheck]) -> ParityRecord:
+
+class _ParityRun:
+    """What a run has found so far."""
+
+    def __init__(self, plan: ParityPlan, store: Store, observer: Observer, command: Sequence[str]) -> None:
+        self._plan, self._store, self._observer = plan, store, observer
+        threads = plan.inputs.threads
+        self._model = resolve_model(plan.model, plan.name, observer, threads=threads)
+        self._reference = find_reference(plan.reference, self._model, observer, threads=threads)
+        self._inputs = ParityInputs(plan.inputs, self._model, self._reference)
+        self._memory_limit = plan.memory_limit or int(psutil.virtual_memory().available * MEMORY_SHARE)
+        self._variants: list[CheckedVariant] = []
+        self._checks: list[ParityCheck] = []
+        self.unsaved: StorageError | None = None
+        if plan.data:
+            self._try_data()
+        self.run = Run(
+            name=f"{' vs '.join(ref.text for ref in plan.contenders)} on {plan.name}",
+            kind="parity",
+            plan_key=plan.key,
+            user=user_name(),
+            machine=read_machine(),
+            environment=read_environment(command),
+            settings=Settings(
+                input_sets=plan.inputs.sets, deadline_s=plan.deadline_s, memory_limit=plan.memory_limit
+            ),
+        )
+
+    def record(self, *, interrupted: bool = False, only: ParityCheck | None = None) -> ParityRecord:
+        """All that was found, or one check with its variant."""
+        plan = self._plan
+        checks = self._checks if only is None else [only]
+        variants = [v for v in self._variants if only is None or v.variant == only.variant]
         return ParityRecord(
-            id=run.id,
-            created_at=run.started_at,
-            model=model.ref,
-            reference_model=None if reference is model else reference.ref,
+            id=self.run.id,
+            created_at=self.run.started_at,
+            model=self._model.ref,
+            reference_model=None if self._reference is self._model else self._reference.ref,
             judged_as=plan.judged_as,
-            machine=machine,
-            environment=environment,
+            data=plan.data,
+            margin=plan.margin,
+            searched=plan.layers,
+            machine=self.run.machine,
+            environment=self.run.environment,
             contenders=plan.contenders,
-            planned=inputs.variants,
+            planned=self._inputs.variants,
             variants=tuple(variants),
             checks=tuple(checks),
             interrupted=interrupted,
         )
 
-    def keep(check: ParityCheck) -> None:
-        progress.checks.append(check)
-        try:
-            store.save_parity_check(record_of(progress.variants[-1:], [check]))
-        except StorageError as error:
-            if progress.unsaved is None:
-                observer.say(f"{error}\n  Checking goes on; the record will be written elsewhere.")
-            progress.unsaved = error
-
-    try:
-        _check_all(plan, model, reference, inputs, progress, keep, observer)
-    except KeyboardInterrupt:
-        interrupted = True
-    record = record_of(progress.variants, progress.checks)
-    return ParityOutcome(record, progress.unsaved)
-
-
-def _check_all(
-    plan: ParityPlan,
-    model: ResolvedModel,
-    reference: ResolvedModel,
-    inputs: ParityInputs,
-    progress: _Progress,
-    keep: Callable[[ParityCheck], None],
-    observer: Observer,
-) -> None:
-    memory_limit = plan.memory_limit or int(psutil.virtual_memory().available * MEMORY_SHARE)
-    saver = None if plan.save_inputs is None else InputSaver(plan.save_inputs, plan.name, model.ref.sha256)
-    total = len(inputs.variants) * len(plan.contenders)
-    with tempfile.TemporaryDirectory(prefix="harness-parity-") as folder:
-        for variant in inputs.variants:
-            made = inputs.make(variant)
-            check_sizes(reference, made.feeds)
-            observer.step(f"reference outputs of {reference.ref.name}, batch {variant.batch}")
-            references = make_references(reference.source, made.feeds, made.hashes, variant.threads, observer)
-            inputs.leave_out_non_finite(made, references)
-            if saver is not None:
-                save_inputs(saver, made)
-            progress.variants.append(
-                CheckedVariant(
-                    variant=variant,
-                    input_sets=made.records(),
-                    left_out=tuple(made.left_out),
-                    reference=references.reference_name,
-                    yardstick=references.yardstick_name,
-                    problem=references.problem,
-                )
-            )
-            for ref in plan.contenders:
-                number = len(progress.checks) + 1
-                observer.step(f"[{number}/{total}] checking {ref.text}, batch {variant.batch}")
-                trial = Trial(
-                    source=model.source,
-                    inputs=made,
-                    references=references,
-                    folder=Path(folder) / str(number),
-                    judged_as=plan.judged_as,
-                    deadline_s=plan.deadline_s,
-                    memory_limit=memory_limit,
-                )
-                check = check_contender(ref, trial)
-                keep(check)
-                if check.failure is not None:
-                    observer.say(
-                        f"{ref.text}: {check.status} in {check.failure.phase}: {check.failure.message}"
+    def check_all(self) -> None:
+        """Every contender on every variant."""
+        plan = self._plan
+        saver = None
+        if plan.save_inputs is not None:
+            saver = InputSaver(plan.save_inputs, plan.name, self._model.ref.sha256)
+        with tempfile.TemporaryDirectory(prefix="harness-parity-") as folder:
+            for variant in self._inputs.variants:
+                made = self._inputs.make(variant)
+                references = self._judge_by(made)
+                if saver is not None:
+                    save_inputs(saver, made)
+                self._variants.append(
+                    CheckedVariant(
+                        variant=variant,
+                        input_sets=made.records(),
+                        left_out=tuple(made.left_out),
+                        reference=references.reference_name,
+                        yardstick=references.yardstick_name,
+                        problem=references.problem,
                     )
+                )
+                for ref in plan.contenders:
+                    self._check(ref, made, references, Path(folder) / str(len(self._checks)))
+
+    def _judge_by(self, made: VariantInputs) -> References:
+        check_sizes(self._reference, made.feeds)
+        self._observer.step(f"reference outputs of {self._reference.ref.name}, batch {made.variant.batch}")
+        precisions = [self._plan.judged_as or ref.precision for ref in self._plan.contenders]
+        references = make_references(
+            self._reference.source,
+            made.feeds,
+            made.hashes,
+            made.variant.threads,
+            self._observer,
+            precisions,
+        )
+        self._inputs.leave_out_non_finite(made, references)
+        return references
+
+    def _check(self, ref: ContenderRef, made: VariantInputs, references: References, folder: Path) -> None:
+        total = len(self._inputs.variants) * len(self._plan.contenders)
+        number = len(self._checks) + 1
+        self._observer.step(f"[{number}/{total}] checking {ref.text}, batch {made.variant.batch}")
+        trial = Trial(
+            source=self._model.source,
+            inputs=made,
+            references=references,
+            folder=folder,
+            judged_as=self._plan.judged_as,
+            deadline_s=self._plan.deadline_s,
+            memory_limit=self._memory_limit,
+        )
+        check = check_contender(ref, trial)
+        self._checks.append(check)
+        self._save(check)
+        if check.failure is not None:
+            self._observer.say(
+                f"{ref.text}: {check.status} in {check.failure.phase}: {check.failure.message}"
+            )
+
+    def search_all(self) -> None:
+        """Where each contender broke, or how its error grows, at its worst place."""
+        plan = self._plan
+        for number, ref in enumerate(plan.contenders if plan.layers else (), 1):
+            worst = judge_contender(self.record(), ref.text).worst
+            if worst is None:
+                continue
+            check = self._checks[worst.check]
+            made = self._inputs.make(check.variant, only=(worst.input_set,))
+            found = search_layers(
+                LayerPlan(
+                    model=self._model,
+                    reference=self._reference,
+                    contender=ref,
+                    variant=check.variant,
+                    feeds=made.feeds[worst.input_set],
+                    input_set=worst.input_set,
+                    folder=None if plan.folder is None else plan.folder / f"{number}-{_plain(ref.text)}",
+                    memory_limit=plan.memory_limit,
+                    deadline_s=plan.deadline_s,
+                ),
+                self._observer,
+            )
+            self._replace(worst.check, check.model_copy(update={"layers": found}))
+
+    def measure_all(self) -> None:
+        """The task accuracy on labelled data, where these are asked for."""
+        if not self._plan.data:
+            return
+        found = measure_accuracy(self._accuracy_plan(), self._observer)
+        for ref in self._plan.contenders:
+            place = next(i for i, check in enumerate(self._checks) if check.contender.text == ref.text)
+            accuracy = found[ref.text]
+            self._replace(place, self._checks[place].model_copy(update={"accuracy": accuracy}))
+
+    def _accuracy_plan(self) -> AccuracyPlan:
+        plan = self._plan
+        return AccuracyPlan(
+            model=self._model,
+            contenders=plan.contenders,
+            variant=self._inputs.variants[0],
+            data=plan.data,
+            reference=None if self._reference is self._model else self._reference,
+            pipeline=plan.inputs.pipeline,
+            deadline_s=plan.deadline_s,
+            memory_limit=plan.memory_limit,
+        )
+
+    def _try_data(self) -> None:
+        """Data that cannot be read must be told before hours of checking."""
+        asked = self._accuracy_plan()
+        with Worker("data", threads=1) as worker:
+            open_labelled(asked.data, asked.model, asked.variant, asked.pipeline, worker, asked.deadline_s)
+
+    def _replace(self, place: int, check: ParityCheck) -> None:
+        self._checks[place] = check
+        self._save(check)
+
+    def _save(self, check: ParityCheck) -> None:
+        try:
+            self._store.save_parity_check(self.record(only=check))
+        except StorageError as error:
+            if self.unsaved is None:
+                self._observer.say(f"{error}\n  Checking goes on; the record will be written elsewhere.")
+            self.unsaved = error
+
+
+def _plain(text: str) -> str:
+    """A contender as the name of a folder."""
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in text)[:80]

@@ -72,19 +72,19 @@ def _run(worker: Worker, ref: ContenderRef, trial: Trial) -> dict[str, Any]:
         reply = worker.request("outputs", {"set": name}, deadline_s=limit, phase="infer")
         given[name] = unpack(reply.fds[0], reply.head["layout"])
         breaches += judge.judge_arrays(source.outputs, given[name])
-    references, precision = trial.references, trial.precision(ref)
-    outputs = judge.judge_outputs(source.outputs, given, references, precision, detail="all")
     drift = _drift(worker, trial)
     effective = worker.request("effective", deadline_s=limit).head["effective"]
     graph = _graph(worker, ref, trial)
     breaches += [finding.message for finding in graph.breaches]
-    parity = judge.summarise(
-        outputs,
-        tuple(dict.fromkeys(breaches)),
-        judge.judge_drift(drift, outputs, precision),
-        references.reference_name,
-        references.yardstick_name,
-        references.problem,
+    parity = judge.judge_parity(
+        source.outputs,
+        given,
+        trial.references,
+        precision=trial.precision(ref),
+        backend=ref.backend,
+        breaches=breaches,
+        drift=drift,
+        detail="all",
     )
     return {"effective": effective, "parity": parity, "graph": graph}
 

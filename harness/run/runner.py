@@ -148,6 +148,7 @@ def _run_group(
             threads=group.variant.threads,
             observer=observer,
             pipeline=group.pipeline,
+            precisions=[contender.precision for contender in group.contenders],
         )
         processing = choose_processing(ready.ref, group.pipeline, group.items)
         ready = replace(ready, processing=processing)

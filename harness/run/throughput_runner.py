@@ -72,6 +72,7 @@ def run_throughput(
             threads=most,
             observer=observer,
             pipeline=plan.pipeline,
+            precisions=[contender.precision for contender in plan.contenders],
         )
         for batch in plan.limits.batches
     }

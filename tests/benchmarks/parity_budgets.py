@@ -1,8 +1,8 @@
 """How far are correct engines from float64, in yardsticks? What the parity budgets are derived from.
 
-`collect` runs healthy models on every engine and precision that is here and keeps the raw outputs beside the
-reference's; `derive` judges the kept outputs with the code that judges comparisons, and prints the table of decision 0004: the
-largest ratio by model and contender, and how much of the budget it uses.
+`collect` runs healthy models on every engine and precision that is here, and keeps the raw outputs beside the
+reference's. `derive` judges the kept outputs with the code that judges comparisons, and prints the table of decision
+0004: the largest ratio by model and contender, in roundings of its precision, and its share of the budget.
 
     python -m tests.benchmarks.parity_budgets collect FOLDER [--only MODEL ..] [--contenders torch ort ..]
     python -m tests.benchmarks.parity_budgets derive FOLDER
@@ -20,11 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
-from backends.contract import Array, ModelSource
-from harness.judge.parity import judge_output
+from backends.contract import Array, ModelSource, TensorSpec
+from harness.judge.parity import budget_use, judge_outputs
+from harness.judge.parity.budgets import widening
+from harness.judge.parity.reference_outputs import Reference
 from harness.plan.contender import parse_contender
 from harness.records import OutputParity, VariantRef
-from harness.run.models import prepare_model, resolve_model
+from harness.run.models import resolve_model
 from harness.run.observer import Silent
 from harness.run.opening import give_feeds, open_engine
 from harness.run.references import References, make_references
@@ -33,7 +35,8 @@ from harness.worker.tensors import unpack
 from suites.inputs import make_inputs, sha256_of
 from tests.benchmarks.healthy_models import SMALL, write_small
 
-CONTENDERS = ("torch", "torch@fp16", "torch@bf16", "ort", "openvino", "openvino@bf16", "openvino@fp16")
+CONTENDERS = ("torch", "torch@fp16", "torch@bf16", "ort", "openvino", "openvino@bf16")
+PRECISIONS = ("fp32", "fp16", "bf16")
 THREADS = 2
 DEADLINE_S = 600.0
 FEW_SETS = ("normal:0", "normal:1", "uniform:0", "zeros", "ones", "extremes:0", "extremes:1", "sparse:0")
@@ -105,11 +108,7 @@ def collect(folder: Path, only: Sequence[str], contenders: Sequence[str]) -> Non
             if references.problem:
                 print(f"{model.name} batch {batch}: {references.problem}", file=sys.stderr)
                 continue
-            kept = {}
-            for name, reference in references.by_set.items():
-                kept |= {f"right/{name}/{output}": value for output, value in reference.right.items()}
-                kept |= {f"yardstick/{name}/{output}": value for output, value in reference.yardstick.items()}
-            _keep(folder / f"{model.name}.{batch}.reference.npz", kept)
+            _keep(folder / f"{model.name}.{batch}.reference.npz", _flat(references))
             for contender in contenders:
                 _collect_one(folder, model, batch, contender, source, feeds)
 
@@ -140,23 +139,15 @@ def _ready(
 ) -> tuple[ModelSource, dict[str, Mapping[str, Array]], References]:
     if model in BUILT_IN:
         resolved = resolve_model(model.name, model.name, Silent(), threads=THREADS)
-        ready = prepare_model(
-            resolved,
-            batch=batch,
-            dims=model.dims,
-            input_sets=model.sets,
-            inputs=None,
-            threads=THREADS,
-            observer=Silent(),
-        )
-        return ready.source, dict(ready.feeds), ready.references
-    source = write_small(model.name, folder)
+        source, ranges = resolved.source, resolved.ranges
+    else:
+        source, ranges = write_small(model.name, folder), model.ranges
     feeds: dict[str, Mapping[str, Array]] = {
-        name: make_inputs(source.inputs, name, batch=batch, dims=model.dims, ranges=model.ranges)
+        name: make_inputs(source.inputs, name, batch=batch, dims=model.dims, ranges=ranges)
         for name in model.sets
     }
     hashes = {name: sha256_of(arrays) for name, arrays in feeds.items()}
-    return source, feeds, make_references(source, feeds, hashes, THREADS, Silent())
+    return source, feeds, make_references(source, feeds, hashes, THREADS, Silent(), PRECISIONS)
 
 
 def _keep(file: Path, arrays: Mapping[str, Array]) -> None:
@@ -170,51 +161,79 @@ def _kept(file: Path) -> dict[str, Array]:
         return {name: archive[f"array{index}"] for index, name in enumerate(names)}
 
 
+def _flat(references: References) -> dict[str, Array]:
+    kept: dict[str, Array] = {}
+    for name, one in references.by_set.items():
+        runs = {"right": one.right, "yardstick": one.yardstick}
+        runs |= {f"neighbour {index}": run for index, run in enumerate(one.neighbours)}
+        runs |= {f"tie {p} {i}": run for p, ties in one.ties.items() for i, run in enumerate(ties)}
+        kept |= {
+            f"{what}/{name}/{output}": value for what, run in runs.items() for output, value in run.items()
+        }
+    kept[f"precision/{references.own_precision}/"] = np.zeros(0)
+    return kept
+
+
+def _unflat(kept: Mapping[str, Array]) -> References:
+    runs: dict[str, dict[str, dict[str, Array]]] = {}
+    made = References()
+    for place, value in kept.items():
+        what, name, output = place.split("/", 2)
+        if what == "precision":
+            made.own_precision = name
+        else:
+            runs.setdefault(name, {}).setdefault(what, {})[output] = value
+    for name, by_kind in runs.items():
+        ties: dict[str, list[Mapping[str, Array]]] = {}
+        for what, run in by_kind.items():
+            if what.startswith("tie "):
+                ties.setdefault(what.split()[1], []).append(run)
+        neighbours = tuple(run for what, run in by_kind.items() if what.startswith("neighbour"))
+        made.by_set[name] = Reference(
+            by_kind["right"], by_kind["yardstick"], neighbours, {p: tuple(t) for p, t in ties.items()}
+        )
+    return made
+
+
 def judged(folder: Path) -> Iterator[tuple[str, str, str, OutputParity]]:
     """Model, batch, contender and verdict of every kept output."""
     for file in sorted(folder.glob("*.reference.npz")):
         model, batch, _ = file.name.split(".", 2)
-        reference = _kept(file)
+        references = _unflat(_kept(file))
         for other in sorted(folder.glob(f"{model}.{batch}.*.npz")):
             contender = other.name.removeprefix(f"{model}.{batch}.").removesuffix(".npz")
             if contender == "reference":
                 continue
-            precision = parse_contender(contender).precision
+            outputs: dict[str, dict[str, Array]] = {}
             for place, actual in _kept(other).items():
                 input_set, output = place.split("/", 1)
-                right, yardstick = reference[f"right/{place}"], reference[f"yardstick/{place}"]
-                yield (
-                    model,
-                    batch,
-                    contender,
-                    judge_output(output, input_set, actual, right, yardstick, precision),
-                )
+                outputs.setdefault(input_set, {})[output] = actual
+            one = next(iter(references.by_set.values()))
+            specs = [TensorSpec(name, value.dtype.name, value.shape) for name, value in one.right.items()]
+            precision = parse_contender(contender).precision
+            for verdict in judge_outputs(specs, outputs, references, precision, detail="none"):
+                yield model, batch, contender, verdict
 
 
 def derive(folder: Path) -> int:
     """Print the table; 1 when a correct engine would be called wrong."""
-    worst: dict[tuple[str, str], tuple[float, float, float, str]] = {}
-    alarms = 0
+    worst: dict[tuple[str, str], tuple[OutputParity, str]] = {}
+    alarms = count = 0
     for model, batch, contender, one in judged(folder):
+        count += 1
         if one.status != "pass":
             alarms += 1
-            print(
-                f"ALARM {model} batch {batch} {contender} {one.output} {one.input_set}: {one.status} {one.reason}"
-            )
-        if one.ratio_rms is None or one.ratio_max is None:
-            continue
-        use = max(one.ratio_rms / one.budget_rms, one.ratio_max / one.budget_max)
+            print(f"ALARM {model} batch {batch} {contender} {one.output} {one.input_set}: {one.reason}")
         key = (model, contender)
-        if key not in worst or use > worst[key][2]:
-            worst[key] = (
-                one.ratio_rms,
-                one.ratio_max,
-                use,
-                f"{one.output} {one.input_set} batch {batch}",
-            )
+        if one.ratio_rms is not None and (key not in worst or budget_use(one) > budget_use(worst[key][0])):
+            worst[key] = (one, batch)
     print("| model | contender | rms | max | share of budget | where |\n|---|---|---|---|---|---|")
-    for (model, contender), (rms, largest, use, where) in worst.items():
-        print(f"| {model} | {contender} | {rms:.3g} | {largest:.3g} | {use:.0%} | {where} |")
+    for (model, contender), (one, batch) in worst.items():
+        wide = widening(parse_contender(contender).precision)
+        rms, largest = (ratio / wide for ratio in (one.ratio_rms or 0.0, one.ratio_max or 0.0))
+        place = f"{one.output}, {one.input_set}, batch {batch}"
+        print(f"| {model} | {contender} | {rms:.2f} | {largest:.2f} | {budget_use(one):.0%} | {place} |")
+    print(f"{count} outputs judged, {alarms} alarms")
     return 1 if alarms else 0
 
 

@@ -126,7 +126,7 @@ def test_a_torch_module_with_dropout(
 
 def test_the_evaluator_judges_an_onnx_model(tmp_path: Path) -> None:
     found = references(saved(tmp_path, [helper.make_node("Exp", ["x"], ["y"])]))
-    assert (found.strength, found.note, found.engine, found.quantised) == ("independent", "", "", False)
+    assert (found.strength, found.note, found.engine, found.own_precision) == ("independent", "", "", "fp32")
     assert "reference evaluator float64" in found.reference_name
     x = make_inputs((X,), "normal:0")["x"].astype(np.float64)
     assert found.by_set["normal:0"].right["y"] == pytest.approx(np.exp(x), rel=1e-15)
@@ -138,7 +138,7 @@ def test_an_operator_in_float32_is_named_and_its_rounding_is_in_the_yardstick(tm
         helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["y"]),
     ]
     found = references(saved(tmp_path, nodes))
-    assert (found.strength, found.engine, found.quantised) == ("mixed", "", True)
+    assert (found.strength, found.engine, found.own_precision) == ("mixed", "", "int8")
     assert "DynamicQuantizeLinear in a lower precision" in found.note
     assert "moved by one rounding" in found.yardstick_name
     assert found.precision("fp32") == "int8"

@@ -470,7 +470,7 @@ def test_a_step_in_float32_makes_a_mixed_reference(tmp_path: Path) -> None:
     answer, outputs = reference({"source": source.to_json(), "dtype": "float64"}, {"x": X})
     assert answer["strength"] == "mixed"
     assert answer["note"] == "it computes DynamicQuantizeLinear in a lower precision than float64"
-    assert answer["quantised"] is True
+    assert answer["precision"] == "int8"
     scale = np.float32(1) / np.float32(255)
     assert outputs["y"] == pytest.approx(np.exp(np.rint(EXACT / scale) * float(scale)), rel=1e-14)
 

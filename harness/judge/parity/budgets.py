@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+
 UNIT_ROUNDOFF = {"fp32": 2.0**-24, "tf32": 2.0**-11, "fp16": 2.0**-11, "bf16": 2.0**-8}
 """Half the distance from 1 to the next number of the format (Higham, *Accuracy and Stability*, 2.1)."""
 
@@ -14,13 +16,46 @@ BUDGET_RMS = 10.0
 BUDGET_MAX = 20.0
 """The same for the largest single error."""
 
-INT8_SHARE = 0.10
-"""Quantised engines are not compared with rounding errors: error up to this share of the output's own size."""
+QUANTISERS = 128
+CREST = 4.0
+INT8_SHARE = math.sqrt(QUANTISERS) * (2 * CREST / 255) / math.sqrt(12)
+"""Error that a quantised engine may have, as a share of the output's own size (root mean square): 0.10.
+
+A quantiser with step D adds an error of D / sqrt(12) (Bennett, *Spectra of Quantized Signals*, 1948). 8 bits over
+±CREST root mean squares have the step 2 CREST / 255; the errors of QUANTISERS tensors, taken as independent, add up as
+their squares do. 128 are the weights and activations of 64 layers.
+"""
+
+INT8_LARGEST = 6.0
+"""Largest single error, in root mean squares allowed: among 10^8 numbers a normal error stays below it."""
+
+SMALLEST = {"fp32": 2.0**-126, "tf32": 2.0**-126, "fp16": 2.0**-25, "bf16": 2.0**-126, "int8": 2.0**-126}
+"""An absolute error that counts as rounding: engines may take subnormal numbers as 0 where those are tiny, and those of
+float16, which are not, lie 2^-24 apart."""
+
+_COARSENESS = ("fp32", "tf32", "fp16", "bf16", "int8")
 
 
 def budgets(precision: str, yardstick: float) -> tuple[float, float]:
-    """Budgets (root mean square, maximum) in yardsticks. Lower precisions scale with their unit roundoff."""
+    """Budgets (root mean square, maximum) in yardsticks. Lower precisions scale with their unit roundoff.
+
+    `yardstick` is the unit: an error relative to the output's own size.
+    """
     if precision == "int8":
-        return INT8_SHARE / yardstick, 10 * INT8_SHARE / yardstick
-    scale = UNIT_ROUNDOFF[precision] / UNIT_ROUNDOFF["fp32"]
-    return BUDGET_RMS * scale, BUDGET_MAX * scale
+        return INT8_SHARE / yardstick, INT8_LARGEST * INT8_SHARE / yardstick
+    return BUDGET_RMS * widening(precision), BUDGET_MAX * widening(precision)
+
+
+def widening(precision: str) -> float:
+    """How many times coarser than float32 a precision rounds; 1 for int8, whose budget is no multiple of rounding."""
+    return UNIT_ROUNDOFF.get(precision, UNIT_ROUNDOFF["fp32"]) / UNIT_ROUNDOFF["fp32"]
+
+
+def coarser(a: str, b: str) -> str:
+    """The one of two precisions that rounds more."""
+    return max(a, b, key=_COARSENESS.index)
+
+
+def tie_size(precision: str) -> float:
+    """How far numbers are moved, as a share of themselves, to see which integers a precision may rightly change."""
+    return INT8_SHARE if precision == "int8" else BUDGET_RMS * UNIT_ROUNDOFF[precision]

@@ -2,22 +2,123 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from backends.contract import Array
-from harness.judge.parity.budgets import BUDGET_MAX, BUDGET_RMS, UNIT_ROUNDOFF, budgets
+from harness.judge.parity.budgets import BUDGET_MAX, BUDGET_RMS, SMALLEST, UNIT_ROUNDOFF, budgets, widening
 from harness.records import OutputParity, ParityStatus
 
 
-def judge_output(
-    name: str, input_set: str, actual: Array | None, reference: Array, yardstick: Array, precision: str
-) -> OutputParity:
-    """One output on one input set. `reference` is float64 (or an integer type), `yardstick` the same in float32."""
+@dataclass(frozen=True)
+class Errors:
+    """Error of one array, divided by `scale`: root mean square, largest, and where that is."""
 
-    def verdict(status: ParityStatus, reason: str, where: tuple[int, ...] | None = None) -> OutputParity:
+    rms: float
+    largest: float
+    where: int = 0
+
+
+def judge_output(
+    name: str,
+    input_set: str,
+    actual: Array | None,
+    reference: Array,
+    yardstick: Array,
+    precision: str,
+    *,
+    neighbours: Sequence[Array] = (),
+    ties: Sequence[Array] = (),
+    typical: float = 0.0,
+) -> OutputParity:
+    """One output on one input set. `reference` is float64 (or an integer type), `yardstick` the same in float32.
+
+    `neighbours` are further yardsticks, from inputs and weights moved by one rounding; `ties` what integers become
+    when those are moved by the whole budget of `precision`. `typical` is the output's usual size (root mean square):
+    an output that is zero but for rounding on this input set is measured by it.
+    """
+    empty = _Verdict(name, input_set)
+    if actual is None:
+        return empty.made("fail", "the engine did not return this output")
+    if actual.shape != reference.shape:
+        return empty.made("fail", f"shape {actual.shape} instead of {reference.shape}")
+    if actual.size == 0:
+        return empty.made("unknown", "the output is empty: there is nothing to compare")
+    if reference.dtype.kind in "biu":
+        return _judge_integers(empty, np.asarray(actual), reference, [yardstick, *ties])
+    right = reference.astype(np.float64)
+    if not np.isfinite(right).all():
+        return empty.made("unknown", "the reference itself is not finite on this input set")
+    wide = np.asarray(actual).astype(np.float64)
+    broken = np.flatnonzero(~np.isfinite(wide).ravel())
+    if broken.size:
+        kind = "NaN" if np.isnan(wide.ravel()[broken[0]]) else "infinite"
+        where = _index(int(broken[0]), wide.shape)
+        return empty.made("fail", f"{broken.size} of {wide.size} values are {kind}", where)
+
+    scale = scale_of(right, typical)
+    runs = [errors(each, right, scale) for each in (yardstick, *neighbours) if np.isfinite(each).all()]
+    if not runs:
+        return empty.made("unknown", "the yardstick itself is not finite on this input set")
+    found = errors(wide, right, scale)
+    own_rms, own_max = (_rms([getattr(run, of) for run in runs]) for of in ("rms", "largest"))
+    # Where the yardstick is exact by luck, the format's own rounding is still allowed; so is its coarseness near 0.
+    least = max(UNIT_ROUNDOFF["fp32"], SMALLEST[precision] / scale / widening(precision))
+    unit_rms, unit_max = max(own_rms, least), max(own_max, least)
+    budget_rms, _ = budgets(precision, unit_rms)
+    _, budget_max = budgets(precision, unit_max)
+    ratio_rms, ratio_max = found.rms / unit_rms, found.largest / unit_max
+    good = ratio_rms <= budget_rms and ratio_max <= budget_max
+    return OutputParity(
+        output=name,
+        input_set=input_set,
+        status="pass" if good else "fail",
+        reason="" if good else _excess(ratio_rms, budget_rms, ratio_max, budget_max),
+        error_rms=found.rms,
+        error_max=found.largest,
+        yardstick_rms=own_rms,
+        yardstick_max=own_max,
+        ratio_rms=ratio_rms,
+        ratio_max=ratio_max,
+        budget_rms=budget_rms,
+        budget_max=budget_max,
+        worst_index=_index(found.where, right.shape),
+        cosine=_cosine(wide, right),
+        top1_agreement=_top1(wide, right),
+    )
+
+
+def scale_of(right: Array, typical: float = 0.0) -> float:
+    """What errors of `right` (float64) are divided by: its root mean square, or `typical` where it is 0 but for
+    rounding, or 1.
+    """
+    own = float(np.sqrt(np.mean(np.square(right)))) if right.size else 0.0
+    if not np.isfinite(own):
+        own = 0.0
+    return own if own > UNIT_ROUNDOFF["fp32"] * typical else typical or own or 1.0
+
+
+def errors(actual: Array, right: Array, scale: float) -> Errors:
+    """Error of `actual` against `right`, both finite and of one shape."""
+    error = np.abs(actual.astype(np.float64) - right)
+    where = int(error.argmax())
+    return Errors(
+        float(np.sqrt(np.mean(np.square(error)))) / scale, float(error.ravel()[where]) / scale, where
+    )
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    name: str
+    input_set: str
+
+    def made(self, status: ParityStatus, reason: str, where: tuple[int, ...] | None = None) -> OutputParity:
+        """A verdict without figures."""
         return OutputParity(
-            output=name,
-            input_set=input_set,
+            output=self.name,
+            input_set=self.input_set,
             status=status,
             reason=reason,
             error_rms=None,
@@ -29,61 +130,35 @@ def judge_output(
             worst_index=where,
         )
 
-    if actual is None:
-        return verdict("fail", "the engine did not return this output")
-    if actual.shape != reference.shape:
-        return verdict("fail", f"shape {actual.shape} instead of {reference.shape}")
-    if actual.size == 0:
-        return verdict("unknown", "the output is empty: there is nothing to compare")
-    if reference.dtype.kind in "biu":
-        wrong = np.flatnonzero(np.asarray(actual).ravel() != reference.ravel())
-        if wrong.size == 0:
-            return verdict("pass", "").model_copy(update={"error_rms": 0.0, "error_max": 0.0})
-        where = _index(int(wrong[0]), reference.shape)
-        return verdict("fail", f"{wrong.size} of {reference.size} integers differ", where)
 
-    right = reference.astype(np.float64)
-    if not np.isfinite(right).all():
-        return verdict("unknown", "the reference itself is not finite on this input set")
-    wide = np.asarray(actual).astype(np.float64)
-    broken = np.flatnonzero(~np.isfinite(wide).ravel())
-    if broken.size:
-        kind = "NaN" if np.isnan(wide.ravel()[broken[0]]) else "infinite"
-        where = _index(int(broken[0]), wide.shape)
-        return verdict("fail", f"{broken.size} of {wide.size} values are {kind}", where)
+def _judge_integers(empty: _Verdict, actual: Array, right: Array, runs: Sequence[Array]) -> OutputParity:
+    """Equal, or where they differ one of the values that the reference gives when numbers are moved a little.
 
-    scale = float(np.sqrt(np.mean(np.square(right)))) or 1.0
-    error = np.abs(wide - right)
-    own = np.abs(yardstick.astype(np.float64) - right)
-    if not np.isfinite(own).all():
-        return verdict("unknown", "the yardstick itself is not finite on this input set")
-    error_rms, error_max = float(np.sqrt(np.mean(error**2))) / scale, float(error.max()) / scale
-    own_rms, own_max = float(np.sqrt(np.mean(own**2))) / scale, float(own.max()) / scale
-    # Where the yardstick is exact by luck, the format's own rounding is still allowed.
-    unit_rms = max(own_rms, UNIT_ROUNDOFF["fp32"])
-    unit_max = max(own_max, UNIT_ROUNDOFF["fp32"])
-    budget_rms, _ = budgets(precision, unit_rms)
-    _, budget_max = budgets(precision, unit_max)
-    ratio_rms, ratio_max = error_rms / unit_rms, error_max / unit_max
-    good = ratio_rms <= budget_rms and ratio_max <= budget_max
-    reason = "" if good else _excess(ratio_rms, budget_rms, ratio_max, budget_max)
-    return OutputParity(
-        output=name,
-        input_set=input_set,
-        status="pass" if good else "fail",
-        reason=reason,
-        error_rms=error_rms,
-        error_max=error_max,
-        yardstick_rms=own_rms,
-        yardstick_max=own_max,
-        ratio_rms=ratio_rms,
-        ratio_max=ratio_max,
-        budget_rms=budget_rms,
-        budget_max=budget_max,
-        worst_index=_index(int(error.argmax()), error.shape),
-        cosine=_cosine(wide, right),
-        top1_agreement=_top1(wide, right),
+    An index of the largest of two that are nearly equal is such a value; a wrong index is none.
+    """
+    other = actual != right
+    possible = np.zeros_like(other)
+    for run in runs:
+        if run.shape == right.shape:
+            possible |= actual == run
+    wrong = np.flatnonzero((other & ~possible).ravel())
+    if wrong.size:
+        where = _index(int(wrong[0]), right.shape)
+        more = f" ({int(other.sum()) - wrong.size} more are near-ties)" if other.sum() > wrong.size else ""
+        return empty.made("fail", f"{wrong.size} of {right.size} integers differ{more}", where)
+    flipped = int(other.sum())
+    note = (
+        f"{flipped} of {right.size} integers differ, as they do in the reference when inputs and weights are moved "
+        "within the precision's budget: near-ties"
+        if flipped
+        else ""
     )
+    exact = {"error_rms": 0.0, "error_max": 0.0} if not flipped else {}
+    return empty.made("pass", "").model_copy(update={"note": note, **exact})
+
+
+def _rms(values: Sequence[float]) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
 
 
 def _excess(rms: float, budget_rms: float, largest: float, budget_max: float) -> str:

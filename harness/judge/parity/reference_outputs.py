@@ -6,15 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from backends.contract import Array
+from harness.judge.parity.budgets import coarser
 from harness.records import ReferenceStrength, SelfAgreement
+
+Outputs = Mapping[str, Array]
+"""Of one run, by name."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Outputs on one input set by name: `right` in float64, `yardstick` in float32."""
+    """Outputs on one input set by name: `right` in float64, `yardstick` in float32.
 
-    right: Mapping[str, Array]
-    yardstick: Mapping[str, Array]
+    `neighbours` are further runs in float32, from inputs and weights moved by one rounding; together with the
+    yardstick's they show what error float32 has here. `ties`, by precision, are runs from inputs and weights moved by
+    the precision's whole budget, made where an output holds integers: what an index may rightly become.
+    """
+
+    right: Outputs
+    yardstick: Outputs
+    neighbours: tuple[Outputs, ...] = ()
+    ties: Mapping[str, tuple[Outputs, ...]] = field(default_factory=dict)
 
 
 @dataclass
@@ -22,7 +33,8 @@ class References:
     """Reference outputs by input set. `problem` says why there are none, when there are none.
 
     `disagreements` are the outputs that a second run of the reference did not give again. `engine` is the backend
-    that stands in for a reference, where one does. `quantised`: the model itself rounds to a coarse grid.
+    that stands in for a reference, where one does. `own_precision`: the coarsest format that the model rounds to by
+    itself, whatever it is run in.
     """
 
     by_set: dict[str, Reference] = field(default_factory=dict)
@@ -32,9 +44,9 @@ class References:
     strength: ReferenceStrength = ""
     note: str = ""
     engine: str = ""
-    quantised: bool = False
+    own_precision: str = "fp32"
     disagreements: tuple[SelfAgreement, ...] = ()
 
     def precision(self, asked: str) -> str:
-        """The precision whose budget holds: an engine that is asked for fp32 still has to keep a model's own grid."""
-        return "int8" if self.quantised else asked
+        """The precision whose budget holds for an engine in the precision `asked`."""
+        return coarser(asked, self.own_precision)

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from harness.records import OutputParity, Parity, ParityStatus
 
+ORDER: dict[ParityStatus, int] = {"pass": 0, "unknown": 1, "nondeterministic": 2, "fail": 3}
+"""From good to bad."""
+
 
 def summarise(
     outputs: Sequence[OutputParity],
@@ -15,28 +18,24 @@ def summarise(
     yardstick: str,
     problem: str = "",
 ) -> Parity:
-    """The verdict over all outputs and input sets: fail beats unknown beats pass; nothing compared is unknown.
+    """The verdict over all outputs and input sets: the worst of them; nothing compared is unknown.
 
     `problem` says why the reference has no outputs, when it has none.
     """
     status: ParityStatus = "pass"
     reason = ""
-    failed = [o for o in outputs if o.status == "fail"]
-    unknown = [o for o in outputs if o.status == "unknown"]
+    worst = worst_place(outputs)
     if contract:
         status, reason = "fail", contract[0]
-    elif failed:
-        worst = max(failed, key=lambda o: o.ratio_rms if o.ratio_rms is not None else float("inf"))
-        where = f" at {list(worst.worst_index)}" if worst.worst_index is not None else ""
-        status, reason = "fail", f"output {worst.output} on {worst.input_set}{where}: {worst.reason}"
+    elif worst is not None and worst.status == "fail":
+        status, reason = "fail", _where(worst)
+    elif worst is not None and worst.status == "nondeterministic":
+        status, reason = "nondeterministic", f"the model disagrees with itself: {_where(worst)}"
     elif drift[0] == "fail":
         status, reason = drift
-    elif unknown:
-        status, reason = (
-            "unknown",
-            f"output {unknown[0].output} on {unknown[0].input_set}: {unknown[0].reason}",
-        )
-    elif not outputs:
+    elif worst is not None and worst.status == "unknown":
+        status, reason = "unknown", _where(worst)
+    elif worst is None:
         status, reason = "unknown", problem or "no output was compared"
     elif drift[0] == "unknown":
         status, reason = drift
@@ -52,10 +51,28 @@ def summarise(
 
 def worst_of(parities: Sequence[Parity]) -> Parity | None:
     """The worst verdict over several trials: each process is checked, and one wrong one is wrong."""
-    order = {"fail": 2, "unknown": 1, "pass": 0}
-    return max(parities, key=lambda p: (order[p.status], worst_ratio(p) or 0.0), default=None)
+    return max(parities, key=lambda p: (ORDER[p.status], worst_ratio(p) or 0.0), default=None)
 
 
 def worst_ratio(parity: Parity) -> float | None:
     """Largest error of any output and input set, in yardsticks (root mean square)."""
     return max((o.ratio_rms for o in parity.outputs if o.ratio_rms is not None), default=None)
+
+
+def worst_place(outputs: Sequence[OutputParity]) -> OutputParity | None:
+    """The output and input set that a verdict is about: the worst status, then the largest share of its budget."""
+    return max(outputs, key=lambda one: (ORDER[one.status], budget_use(one)), default=None)
+
+
+def budget_use(one: OutputParity) -> float:
+    """The share of its budget that an error takes, of root mean square or maximum the larger; inf without figures."""
+    pairs = ((one.ratio_rms, one.budget_rms), (one.ratio_max, one.budget_max))
+    shares = [ratio / budget for ratio, budget in pairs if ratio is not None]
+    if not shares:
+        return 0.0 if one.status == "pass" else float("inf")
+    return max(shares)
+
+
+def _where(one: OutputParity) -> str:
+    where = f" at {list(one.worst_index)}" if one.worst_index is not None and one.status == "fail" else ""
+    return f"output {one.output} on {one.input_set}{where}: {one.reason}"

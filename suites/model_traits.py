@@ -1,4 +1,4 @@
-"""Operators of an ONNX model that draw numbers, and those that compute on a coarse grid."""
+"""What an ONNX model itself does to its numbers: draws them by chance, or rounds them to a coarse format."""
 
 from __future__ import annotations
 
@@ -39,9 +39,26 @@ def drop_seeds(model: Any) -> None:
             node.attribute.extend(kept)
 
 
-def is_quantised(model: Any) -> bool:
-    """Whether the `onnx.ModelProto` `model` rounds activations to a coarse grid."""
-    return any(node.op_type in _QUANTISING for node in _nodes(model))
+def own_precision(model: Any) -> str:
+    """The coarsest format that the `onnx.ModelProto` `model` rounds to by itself.
+
+    "int8" where it quantises activations, "bf16" or "fp16" where an input, output, weight or cast is of that type,
+    else "fp32".
+    """
+    from onnx import TensorProto
+
+    nodes = list(_nodes(model))
+    if any(node.op_type in _QUANTISING for node in nodes):
+        return "int8"
+    graph = model.graph
+    kinds = {tensor.data_type for tensor in graph.initializer}
+    kinds |= {value.type.tensor_type.elem_type for value in (*graph.input, *graph.output)}
+    for node in nodes:
+        if node.op_type == "Cast":
+            kinds |= {attribute.i for attribute in node.attribute if attribute.name == "to"}
+    if TensorProto.BFLOAT16 in kinds:
+        return "bf16"
+    return "fp16" if TensorProto.FLOAT16 in kinds else "fp32"
 
 
 def _nodes(model: Any) -> Iterator[Any]:
