@@ -14,8 +14,10 @@ from dashboards.palette import Series, assign
 from dashboards.parity_tables import GraphView, diagnostics_table, graph_view, inputs_table
 from dashboards.report import render_page, require_report_packages
 from dashboards.words import PARITY_TONES, STATUS_WORDS, Tone
+from harness.judge.parity import budget_use
 from harness.judge.parity_document import ParityDocument
-from harness.records import Failure, ParityStatus
+from harness.records import Failure, OutputParity, ParityStatus
+from harness.records.parity_check import ParityCheck
 from harness.show.parity_words import notes, place_name, title, verdict_words, worst_output
 
 HEADLINES: dict[ParityStatus, str] = {
@@ -44,7 +46,7 @@ class FailureView:
     """A check that ended in no outputs, and why."""
 
     series: Series
-    batch: int
+    batches: str
     state: str
     failure: Failure | None
 
@@ -60,6 +62,7 @@ class ParityPage:
     answer: str
     verdicts: tuple[VerdictView, ...]
     failures: tuple[FailureView, ...]
+    """Of each contender the first of its kind."""
     notes: tuple[str, ...]
     budgets: Chart | None
     figures: tuple[Chart, ...]
@@ -98,7 +101,7 @@ def build_parity_page(document: ParityDocument) -> ParityPage:
         for output in check.parity.outputs
     ]
     figures = (quantile_chart(worst, series), ulp_chart(worst, series))
-    pictures = (picture_chart(number, name, output) for number, (name, output) in enumerate(worst))
+    pictures = (picture_chart(number, name, output) for number, (name, output) in enumerate(_pictured(worst)))
     return ParityPage(
         title=title(record),
         subtitle=(record.created_at.strftime("%-d %B %Y, %H:%M UTC"), record.machine.cpu),
@@ -106,13 +109,7 @@ def build_parity_page(document: ParityDocument) -> ParityPage:
         run_id=record.id,
         answer=_answer(document),
         verdicts=tuple(_verdict(document, place, series) for place in range(len(document.verdicts))),
-        failures=tuple(
-            FailureView(
-                series[check.contender.text], check.variant.batch, STATUS_WORDS[check.status], check.failure
-            )
-            for check in record.checks
-            if check.failure is not None
-        ),
+        failures=_failures(document, series),
         notes=tuple(notes(record)),
         budgets=budget_chart(judged, series),
         figures=tuple(chart for chart in figures if chart is not None),
@@ -124,6 +121,30 @@ def build_parity_page(document: ParityDocument) -> ParityPage:
         facts=(setup.machine_facts(record.machine), setup.environment_facts(record.environment)),
         repeat=setup.repeat_lines(record.environment),
         series=series,
+    )
+
+
+def _pictured(worst: list[tuple[str, OutputParity]]) -> list[tuple[str, OutputParity]]:
+    """Outputs whose error is drawn: those that do not pass; where all pass, the one nearest to its budget."""
+    wrong = [(name, output) for name, output in worst if output.status != "pass"]
+    return wrong or sorted(worst, key=lambda each: -budget_use(each[1]))[:1]
+
+
+def _failures(document: ParityDocument, series: Mapping[str, Series]) -> tuple[FailureView, ...]:
+    """A contender that fails alike on every batch is told once, with all of them."""
+    found: dict[tuple[str, str, str, str], list[ParityCheck]] = {}
+    for check in document.record.checks:
+        if (failure := check.failure) is not None:
+            key = (check.contender.text, check.status, failure.phase, failure.message)
+            found.setdefault(key, []).append(check)
+    return tuple(
+        FailureView(
+            series[key[0]],
+            ", ".join(str(check.variant.batch) for check in checks),
+            STATUS_WORDS[checks[0].status],
+            checks[0].failure,
+        )
+        for key, checks in found.items()
     )
 
 

@@ -46,7 +46,7 @@ def diagnostics_table(document: ParityDocument) -> DataTable | None:
         return None
     where = ("where", *(place_name(document.record, output, batch) for _, batch, output in chosen))
     rows = [
-        (f"{figure.label} ({figure.meaning})", *cells)
+        (figure.label, *cells)
         for figure in FIGURES
         if any(
             cells := [

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import DURATION, SIZE, db_option, output_options
+from harness.cli.options import DURATION, SHARE, SIZE, db_option, output_options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from harness.judge.parity_document import ParityDocument
@@ -25,6 +27,8 @@ Examples:
   harness parity ort --model quantised.onnx --reference original.onnx
   harness parity ort --model path/to/model.onnx --save-inputs inputs
   harness parity openvino --model path/to/model.onnx --inputs inputs
+  harness parity openvino@bf16 --model path/to/model.onnx --layers
+  harness parity ort openvino@bf16 --model digits-cnn --data digits
 
 A contender is written backend[:flavour][@precision][==version][?option=value&...].
 Exit codes: 0 every contender is right; 1 one is wrong, or it is not known; 2 bad usage or input;
@@ -49,6 +53,14 @@ Exit codes: 0 every contender is right; 1 one is wrong, or it is not known; 2 ba
               help="Save the inputs in a new folder, to give them again with --inputs.")  # fmt: skip
 @click.option("--pipeline", default="", metavar="NAME[:IMPLEMENTATION]",
               help="What makes inputs of pictures and texts [default: the model's own].")  # fmt: skip
+@click.option("--layers", is_flag=True,
+              help="Find the first tensor whose error leaves its budget, and the smallest failing part.")  # fmt: skip
+@click.option("--reproduction", type=click.Path(), metavar="DIR",
+              help="Folder for what --layers leaves to repeat a failure [default: below the data folder].")  # fmt: skip
+@click.option("--data", default="", metavar="PATH|NAME",
+              help="Labelled data for task accuracy: a folder of pictures, .npz, JSONL, or a shipped set.")  # fmt: skip
+@click.option("--margin", type=SHARE, default="1%", show_default=True, metavar="SHARE",
+              help="Loss of task accuracy that counts as none.")  # fmt: skip
 @click.option("--memory-limit", type=SIZE, metavar="SIZE",
               help="Most memory a worker may allocate, e.g. 8GiB.")  # fmt: skip
 @click.option("--deadline", type=DURATION, default="300s", show_default=True, metavar="TIME",
@@ -62,6 +74,7 @@ def command(**flags: Any) -> int:
     reference's own error in float32 and held against a budget for the precision. Names, dtypes and shapes are
     compared too. Each engine runs in a worker of its own: one that crashes does not stop the others.
     """
+    import contextlib
     import sys
 
     from harness.cli.documents import check_exports
@@ -74,8 +87,13 @@ def command(**flags: Any) -> int:
     check_exports(flags["json"], flags["html"])
     plan = _plan(flags)
     with open_store(flags["db"]) as store:
-        with interruptible(), make_progress(make_console(stderr=True, quiet=flags["quiet"])) as progress:
-            outcome = run_parity(plan, store, progress, command=sys.argv)
+        try:
+            with interruptible(), make_progress(make_console(stderr=True, quiet=flags["quiet"])) as progress:
+                outcome = run_parity(plan, store, progress, command=sys.argv)
+        finally:
+            if plan.folder is not None:
+                with contextlib.suppress(OSError):
+                    plan.folder.rmdir()  # goes only while it is empty
         return _finish(outcome, store, flags, make_console())
 
 
@@ -91,6 +109,8 @@ def _plan(flags: dict[str, Any]) -> ParityPlan:
     from harness.run.parity_check import ParityPlan
     from harness.run.parity_inputs import AskedInputs
 
+    if flags["reproduction"] and not flags["layers"]:
+        raise UsageError(f"--reproduction {flags['reproduction']} needs --layers", "add --layers")
     if flags["inputs"]:
         for flag, values in (("--input-set", flags["input_sets"]), ("--dim", flags["dims"])):
             if values:
@@ -98,9 +118,10 @@ def _plan(flags: dict[str, Any]) -> ParityPlan:
                     f"{flag} {values[0]} and --inputs {flags['inputs']} exclude each other",
                     "leave one of them out: given inputs have their own sizes",
                 )
+    name = model_name(flags["model"])
     return ParityPlan(
         model=flags["model"],
-        name=model_name(flags["model"]),
+        name=name,
         contenders=parse_contenders(flags["contenders"]),
         inputs=AskedInputs(
             sets=check_input_sets(flags["input_sets"]),
@@ -112,27 +133,49 @@ def _plan(flags: dict[str, Any]) -> ParityPlan:
         ),
         reference=flags["reference"],
         judged_as=flags["judge_as"] or "",
-        save_inputs=_empty_folder(flags["save_inputs"]),
+        save_inputs=_empty_folder("--save-inputs", flags["save_inputs"]) if flags["save_inputs"] else None,
         deadline_s=flags["deadline"],
         memory_limit=flags["memory_limit"],
+        layers=flags["layers"],
+        folder=_reproduction(flags["reproduction"], name) if flags["layers"] else None,
+        data=flags["data"],
+        margin=flags["margin"],
     )
 
 
-def _empty_folder(given: str | None) -> Any:
+def _reproduction(given: str | None, name: str) -> Path:
+    from datetime import datetime
+    from pathlib import Path
+
+    if given is not None:
+        return _empty_folder("--reproduction", given)
+    from platformdirs import user_data_dir
+
+    from results.location import APPLICATION
+
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = Path(user_data_dir(APPLICATION)).absolute() / "reproductions" / f"{stamp}-{name}"
+    number = 2
+    while folder.exists():
+        folder = folder.with_name(f"{stamp}-{name}-{number}")
+        number += 1
+    return _empty_folder("--reproduction", str(folder))
+
+
+def _empty_folder(flag: str, given: str) -> Path:
+    """An empty folder, made. Raises UsageError, StorageError."""
     from pathlib import Path
 
     from harness.errors import StorageError, UsageError
 
-    if given is None:
-        return None
     folder = Path(given).absolute()
     if folder.is_dir() and any(folder.iterdir()):
-        raise UsageError(f"--save-inputs {given}: the folder is not empty", "name a new or an empty one")
+        raise UsageError(f"{flag} {given}: the folder is not empty", "name a new or an empty one")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(
-            f"--save-inputs {given}: the folder cannot be made: {error.strerror}", "name another one"
+            f"{flag} {given}: the folder cannot be made: {error.strerror}", "name another one"
         ) from None
     return folder
 

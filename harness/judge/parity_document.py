@@ -9,8 +9,10 @@ from typing import Literal
 from pydantic import Field
 
 from harness.errors import ExitCode
+from harness.judge.accuracy import AccuracyJudgement, accuracy_fails, judge_accuracies
 from harness.judge.parity import budget_use, worst_place
 from harness.records import OutputParity, ParityStatus, Record, Status, VariantRef
+from harness.records.accuracy import Accuracy, Task
 from harness.records.base import PossiblyInfinite
 from harness.records.parity_check import ParityCheck, ParityRecord
 
@@ -56,13 +58,20 @@ class ParityDocument(Record):
 
     record: ParityRecord
     verdicts: tuple[ContenderVerdict, ...]
+    accuracy: tuple[AccuracyJudgement, ...] = Field((), description="of labelled data, where some were given")
     exit_code: int
 
 
 def document_of(record: ParityRecord) -> ParityDocument:
-    """Judge a record. Exit code 0 only when every contender passes on every variant; 3 when nothing was measured."""
+    """Judge a record.
+
+    Exit code 0 only when every contender passes on every variant, and has lost no accuracy where that was asked;
+    3 when nothing was measured.
+    """
     verdicts = tuple(judge_contender(record, ref.text) for ref in record.contenders)
-    return ParityDocument(record=record, verdicts=verdicts, exit_code=int(_exit_code(record, verdicts)))
+    accuracy = _accuracy(record)
+    code = _exit_code(record, verdicts, accuracy)
+    return ParityDocument(record=record, verdicts=verdicts, accuracy=accuracy, exit_code=int(code))
 
 
 def judge_contender(record: ParityRecord, contender: str) -> ContenderVerdict:
@@ -137,10 +146,26 @@ def _measure(output: OutputParity) -> tuple[Literal["rms", "max"], float | None,
     return max(known, key=lambda each: each[1] / each[2], default=("max", None, output.budget_max))
 
 
-def _exit_code(record: ParityRecord, verdicts: Sequence[ContenderVerdict]) -> ExitCode:
+def _accuracy(record: ParityRecord) -> tuple[AccuracyJudgement, ...]:
+    """Judgements by contender; one that has no answers is unknown."""
+    if not record.data:
+        return ()
+    found = {check.contender.text: check.accuracy for check in record.checks if check.accuracy is not None}
+    task: Task = next((accuracy.task for accuracy in found.values()), "classification")
+    missing = Accuracy(task=task, status="interrupted")
+    every = {ref.text: found.get(ref.text, missing) for ref in record.contenders}
+    return judge_accuracies(every, margin=record.margin)
+
+
+def _exit_code(
+    record: ParityRecord,
+    verdicts: Sequence[ContenderVerdict],
+    accuracy: Sequence[AccuracyJudgement],
+) -> ExitCode:
     if record.interrupted:
         return ExitCode.INTERRUPTED
     if not any(check.parity is not None for check in record.checks):
         return ExitCode.NOTHING_MEASURED
     good = bool(verdicts) and all(verdict.verdict == "pass" for verdict in verdicts)
-    return ExitCode.OK if good else ExitCode.NEGATIVE
+    lost = any(accuracy_fails(judgement) for judgement in accuracy)
+    return ExitCode.OK if good and not lost else ExitCode.NEGATIVE

@@ -20,7 +20,9 @@ from harness.records import (
     new_id,
     now,
 )
+from harness.records.accuracy import Accuracy
 from harness.records.graph import GraphContract
+from harness.records.layers import LayerSearch
 
 
 class InputSet(Record):
@@ -64,6 +66,12 @@ class ParityCheck(Record):
     )
     parity: Parity | None = None
     graph: GraphContract | None = None
+    layers: LayerSearch | None = Field(
+        None, description="where it broke, or that it did not: of the contender's worst place"
+    )
+    accuracy: Accuracy | None = Field(
+        None, description="answers on labelled data, beside the contender's first variant"
+    )
     failure: Failure | None = None
 
 
@@ -81,6 +89,9 @@ class ParityRecord(Record):
     judged_as: str = Field(
         "", description="precision whose budgets hold, where they are not those of the contenders' own"
     )
+    data: str = Field("", description="labelled data that were asked for")
+    margin: float = Field(0.01, description="loss of task accuracy that counts as none")
+    searched: bool = Field(False, description="the layers were to be searched")
     machine: Machine
     environment: Environment
     contenders: tuple[ContenderRef, ...]

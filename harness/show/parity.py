@@ -11,7 +11,8 @@ from rich.text import Text
 from harness.judge.parity import budget_use
 from harness.judge.parity_document import ContenderVerdict, ParityDocument
 from harness.records import OutputParity
-from harness.records.parity_check import ParityCheck, ParityRecord
+from harness.records.layers import LayerSearch
+from harness.records.parity_check import ParityRecord
 from harness.show.comparison import last_words
 from harness.show.graph import print_graphs
 from harness.show.numbers import exact, quantity
@@ -36,8 +37,12 @@ def print_parity(document: ParityDocument, console: Console) -> None:
     console.print()
     console.print(Text(f"{title(record)}: is it still the right answer?", style="bold"))
     print_parity_answer(document, console)
+    for judgement in document.accuracy:
+        console.print(Text(judgement.words), soft_wrap=True)
     for check in record.checks:
-        _print_failure(check, len(record.planned) > 1, console)
+        if check.layers is not None:
+            _print_layers(check.layers, console)
+    _print_hints(record, console)
     measured = [verdict for verdict in document.verdicts if verdict.compared]
     if measured:
         console.print()
@@ -130,13 +135,27 @@ def diagnostics_table(document: ParityDocument, verdicts: Sequence[ContenderVerd
     return table
 
 
-def _print_failure(check: ParityCheck, with_batch: bool, console: Console) -> None:
-    failure = check.failure
-    if failure is None:
-        return
-    if failure.hint:
-        name = f"{check.contender.text}{f', batch {check.variant.batch}' if with_batch else ''}"
-        console.print(Text(f"  {name}: {failure.hint}"), soft_wrap=True)
-    words = last_words(failure.stderr_tail)
-    if words and check.status in ("crashed", "timeout", "out_of_memory"):
-        console.print(Text(f"  its last words: {words}", style="dim"), soft_wrap=True)
+def _print_hints(record: ParityRecord, console: Console) -> None:
+    """What to do about failures, each once, and the last words of engines that died."""
+    told: set[tuple[str, str]] = set()
+    for check in record.checks:
+        failure = check.failure
+        if failure is None or (check.contender.text, failure.message) in told:
+            continue
+        told.add((check.contender.text, failure.message))
+        if failure.hint:
+            console.print(Text(f"  {check.contender.text}: {failure.hint}"), soft_wrap=True)
+        words = last_words(failure.stderr_tail)
+        if words and check.status in ("crashed", "timeout", "out_of_memory"):
+            console.print(Text(f"  its last words: {words}", style="dim"), soft_wrap=True)
+
+
+def _print_layers(found: LayerSearch, console: Console) -> None:
+    words = (
+        f"{found.contender.text}, layers on {found.input_set}, batch {found.variant.batch}: {found.status}"
+    )
+    console.print(Text(f"{words}. {found.reason}".strip()), soft_wrap=True)
+    for place in found.places:
+        console.print(Text(f"  {place.words}"), soft_wrap=True)
+    if found.subgraph is not None and found.subgraph.folder:
+        console.print(Text(f"  to repeat it: {found.subgraph.folder}"), soft_wrap=True)

@@ -14,15 +14,10 @@ from harness.show.numbers import exact, quantity, share, significant
 
 @dataclass(frozen=True)
 class ParityFigure:
-    """One figure: its label, what it means, and its text; empty where the output has no such figure."""
+    """One figure: its label, and its text; empty where the output has no such figure."""
 
     label: str
-    meaning: str
     text: Callable[[Diagnostics], str]
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    return "" if value is None else significant(value, digits)
 
 
 def _near_one(value: float | None) -> str:
@@ -57,27 +52,26 @@ def _quantile(at: float) -> Callable[[Diagnostics], str]:
 
 
 FIGURES = (
-    ParityFigure("cosine", "of the angle between output and reference", lambda d: _near_one(d.cosine)),
+    ParityFigure("cosine", lambda d: _near_one(d.cosine)),
     ParityFigure(
-        "SQNR", "signal to error", lambda d: "" if d.sqnr_db is None else f"{significant(d.sqnr_db, 3)} dB"
+        "signal to error (SQNR)", lambda d: "" if d.sqnr_db is None else f"{significant(d.sqnr_db, 3)} dB"
     ),
-    ParityFigure("largest error", "absolute", lambda d: _at(d.max_abs, d.max_abs_index)),
-    ParityFigure("largest relative error", "of one number", lambda d: _at(d.max_rel, d.max_rel_index)),
+    ParityFigure("largest error", lambda d: _at(d.max_abs, d.max_abs_index)),
+    ParityFigure("largest relative error", lambda d: _at(d.max_rel, d.max_rel_index)),
     ParityFigure(
-        "largest distance",
-        "in representable numbers (ULP)",
-        lambda d: "" if d.ulp_max is None else f"{d.ulp_max:,} ULP of {d.ulp_dtype}",
+        "largest distance", lambda d: "" if d.ulp_max is None else f"{d.ulp_max:,} ULP of {d.ulp_dtype}"
     ),
-    ParityFigure("same first place", "top-1 over the last axis", lambda d: _share(d.top1)),
-    ParityFigure("first place among five", "top-5 over the last axis", lambda d: _share(d.top5)),
-    ParityFigure("rank correlation", "Spearman's", lambda d: _near_one(d.rank_correlation)),
-    ParityFigure("median error", "over the output's size", _quantile(0.5)),
-    ParityFigure("99 % of errors below", "over the output's size", _quantile(0.99)),
-    ParityFigure("99.9 % of errors below", "over the output's size", _quantile(0.999)),
-    ParityFigure("NaN", "numbers", lambda d: _count(d.nan, d.reference_nan)),
-    ParityFigure("infinite", "numbers", lambda d: _count(d.infinite, d.reference_infinite)),
-    ParityFigure("constant", "one number throughout", lambda d: "yes" if d.constant else ""),
+    ParityFigure("same first place (top-1)", lambda d: _share(d.top1)),
+    ParityFigure("first among five (top-5)", lambda d: _share(d.top5)),
+    ParityFigure("rank correlation", lambda d: _near_one(d.rank_correlation)),
+    ParityFigure("half of the errors below", _quantile(0.5)),
+    ParityFigure("99 % of the errors below", _quantile(0.99)),
+    ParityFigure("99.9 % of the errors below", _quantile(0.999)),
+    ParityFigure("NaN", lambda d: _count(d.nan, d.reference_nan)),
+    ParityFigure("infinite", lambda d: _count(d.infinite, d.reference_infinite)),
+    ParityFigure("constant", lambda d: "yes" if d.constant else ""),
 )
+"""Errors are absolute, or (those below which a share lies) over the output's own size."""
 
 
 def title(record: ParityRecord) -> str:
