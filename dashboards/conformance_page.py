@@ -11,16 +11,9 @@ from dashboards.report import render_page, require_report_packages
 from harness.judge.conformance.changes import Change
 from harness.judge.conformance.document import Comparison, ConformanceDocument
 from harness.judge.conformance.matrix import Cell, MatrixRow
+from harness.judge.conformance.words import WORDS, cell_words, error_size
 from harness.records.conformance import OUTCOMES, CaseResult, EngineConformance, Outcome
 
-WORDS: dict[Outcome, str] = {
-    "passes": "passes",
-    "fails": "fails",
-    "unsupported": "unsupported",
-    "crashes": "crashes",
-    "times_out": "times out",
-    "excluded": "excluded",
-}
 _TONES: dict[Outcome, str] = {
     "passes": "good",
     "fails": "bad",
@@ -203,9 +196,7 @@ def _matrix_row(row: MatrixRow) -> RowView:
 def _matrix_cell(cell: Cell | None) -> CellView:
     if cell is None:
         return CellView(NOT_RUN, "plain")
-    parts = [f"{cell.counts.get('passes', 0)}/{cell.cases}"]
-    parts += [f"{count} {WORDS[outcome]}" for outcome, count in cell.counts.items() if outcome != "passes"]
-    return CellView(", ".join(parts), _TONES[cell.worst])
+    return CellView(cell_words(cell), _TONES[cell.worst])
 
 
 def _lines(engines: Sequence[EngineConformance]) -> tuple[RowView, ...]:
@@ -235,9 +226,8 @@ def _case_cell(result: CaseResult | None) -> CellView:
     if result is None:
         return CellView(NOT_RUN, "plain")
     why = result.reason
-    if result.error is not None and result.error.share is not None:
-        why += f"; {result.error.share:.3g} × what is allowed"
-        why += f", {result.error.ulp:.3g} ulp" if result.error.ulp is not None else ""
+    if result.error is not None:
+        why += error_size(result.error)
     elif result.phase and result.outcome != "unsupported":
         why = f"in {result.phase}: {_short(why)}"
     why = " ".join(part for part in (_short(why), result.exit_signal, result.note) if part)

@@ -12,23 +12,9 @@ from rich.text import Text
 from harness.judge.conformance.changes import Change, Direction
 from harness.judge.conformance.document import BAD, Comparison, ConformanceDocument, EngineTotals
 from harness.judge.conformance.matrix import Cell, OperatorRow
-from harness.records.conformance import OUTCOMES, CaseError, CaseResult, EngineConformance, Outcome
+from harness.judge.conformance.words import WORDS, cell_words, error_size
+from harness.records.conformance import OUTCOMES, CaseResult, EngineConformance, Outcome
 
-WORDS: dict[Outcome, str] = {
-    "passes": "passes",
-    "fails": "fails",
-    "unsupported": "unsupported",
-    "crashes": "crashes",
-    "times_out": "times out",
-    "excluded": "excluded",
-}
-_SHORT: dict[Outcome, str] = {
-    "fails": "fail",
-    "unsupported": "unsupported",
-    "crashes": "crash",
-    "times_out": "time out",
-    "excluded": "excluded",
-}
 _STYLE: dict[Outcome, str] = {"fails": "red", "crashes": "bold red", "times_out": "bold red"}
 _DIRECTIONS: dict[Direction, str] = {
     "broken": "broken",
@@ -128,15 +114,6 @@ def opsets(versions: Sequence[int]) -> str:
     return f"{versions[0]} … {versions[-1]}"
 
 
-def cell_words(cell: Cell | None) -> str:
-    """A cell of the matrix: how many of how many pass, and what became of the others."""
-    if cell is None:
-        return "–"
-    parts = [f"{cell.counts.get('passes', 0)}/{cell.cases}"]
-    parts += [f"{count} {_SHORT[outcome]}" for outcome, count in cell.counts.items() if outcome != "passes"]
-    return ", ".join(parts)
-
-
 def _cell(cell: Cell | None) -> Text:
     return Text(cell_words(cell), style="" if cell is None else _STYLE.get(cell.worst, ""))
 
@@ -169,14 +146,6 @@ def failure_words(result: CaseResult) -> str:
     if result.exit_signal and result.exit_signal not in words:
         words += f" ({result.exit_signal})"
     return f"{words} [{result.note}]" if result.note else words
-
-
-def error_size(error: CaseError) -> str:
-    """The size of an error: against what is allowed, and in units in the last place."""
-    if error.share is None:
-        return ""
-    words = f"; {error.share:.3g} × what is allowed"
-    return f"{words}, {error.ulp:.3g} ulp" if error.ulp is not None else words
 
 
 def _print_excluded(engines: Sequence[EngineConformance], console: Console) -> None:

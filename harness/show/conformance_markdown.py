@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from harness.judge.conformance.document import ConformanceDocument
 from harness.judge.conformance.matrix import MatrixRow
+from harness.judge.conformance.words import WORDS, cell_words
 from harness.records.conformance import OUTCOMES
-from harness.show.conformance import WORDS, cell_words
 
 BEGIN, END = "<!-- begin: made by harness conformance -->", "<!-- end: made by harness conformance -->"
 
