@@ -61,6 +61,15 @@ def plain(value: float, figures: MetricFigures) -> str:
     return f"{100 * value:g} %" if figures.metric in _SHARES else f"{value:g}"
 
 
+def change(figures: MetricFigures) -> str:
+    """The difference in the metric's unit, with its sign; "n/a" without one."""
+    if figures.difference is None:
+        return "n/a"
+    scale, unit = (100, " %") if figures.metric in _SHARES else (1, "")
+    text = _fixed(figures.difference * scale, _decimals(figures))
+    return f"{'' if text.startswith('−') or not text.strip('0.') else '+'}{text}{unit}"
+
+
 def ends(low: float | None, high: float | None, figures: MetricFigures) -> str:
     """An interval of differences in the metric's unit, with as many decimals as the difference's supports."""
     if low is None or high is None:
