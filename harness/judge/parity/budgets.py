@@ -26,8 +26,11 @@ A quantiser with step D adds an error of D / sqrt(12) (Bennett, *Spectra of Quan
 their squares do. 128 are the weights and activations of 64 layers.
 """
 
-INT8_LARGEST = 6.0
-"""Largest single error, in root mean squares allowed: among 10^8 numbers a normal error stays below it."""
+OUTLIER = 5.0
+INT8_LARGEST = OUTLIER - CREST + OUTLIER * INT8_SHARE
+"""Largest single error, as a share of the output's size: 1.5. What lies beyond a quantiser's range is cut off, and one
+normal number in 10^6, of signals as of errors, is OUTLIER root mean squares large.
+"""
 
 SMALLEST = {"fp32": 2.0**-126, "tf32": 2.0**-126, "fp16": 2.0**-25, "bf16": 2.0**-126, "int8": 2.0**-126}
 """An absolute error that counts as rounding: engines may take subnormal numbers as 0 where those are tiny, and those of
@@ -42,7 +45,7 @@ def budgets(precision: str, yardstick: float) -> tuple[float, float]:
     `yardstick` is the unit: an error relative to the output's own size.
     """
     if precision == "int8":
-        return INT8_SHARE / yardstick, INT8_LARGEST * INT8_SHARE / yardstick
+        return INT8_SHARE / yardstick, INT8_LARGEST / yardstick
     return BUDGET_RMS * widening(precision), BUDGET_MAX * widening(precision)
 
 

@@ -10,7 +10,7 @@ from backends.contract import Array
 from harness.judge.parity.budgets import UNIT_ROUNDOFF
 from harness.judge.parity.reference_outputs import Outputs
 
-ROUNDINGS = 16
+ROUNDINGS = 4
 """Right outputs of two input sets must be so many roundings of the precision apart, relative to the largest number, for
 equal ones of an engine to be a fault: a saturated softmax is rightly the same for many inputs."""
 
