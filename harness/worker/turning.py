@@ -45,4 +45,4 @@ def _turned(array: Array, number: int) -> Array:
     made = np.roll(rows, number, axis=1).reshape(array.shape)
     if array.dtype.kind == "f":
         made *= array.dtype.type(max(0.5, 1.0 - SHRINK * number))
-    return np.ascontiguousarray(made)
+    return made

@@ -110,12 +110,12 @@ def judge_point(result: Result, bounds: Bounds) -> LoadPoint:
     kept, why = keeps(bounds, latency[bounds.latency_metric], memory)
     if not trials:
         kept, why = "no", nothing
-    elif share is not None and share > CEILING_SHARE:
-        kept, why = "no", f"invalid: {share:.0%} of what the loop itself can turn over"
     elif summary.work == "fail":
         kept, why = "no", f"its calls do not do the work: {summary.work_words}"
     elif summary.parity == "fail":
         kept, why = "no", f"it computes the wrong thing: {summary.parity_where}"
+    elif share is not None and share > CEILING_SHARE:
+        kept, why = "no", f"invalid: {share:.0%} of what the loop itself can turn over"
     doubts = [summary.work_words] if summary.work == "doubt" else []
     if little is not None and abs(little - 1) > LITTLE_TOLERANCE:
         doubts.append(
