@@ -144,7 +144,7 @@ def _all(asked: _Asked, *, by_engine: bool, why: str = "") -> References:
 
         made.engine = ENGINE
         hidden = "an error of ONNX Runtime's plain kernels stays hidden"
-        made.note = f"there is no reference in float64 ({why}), and {hidden}"
+        made.note = f"there is no reference in float64 ({why.rstrip('.')}), and {hidden}"
     return made
 
 

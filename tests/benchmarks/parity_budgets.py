@@ -122,7 +122,8 @@ def _collect_one(
     feeds: Mapping[str, Mapping[str, Array]],
 ) -> None:
     file = folder / f"{model.name}.{batch}.{contender}.npz"
-    if file.exists():
+    backend = parse_contender(contender).backend
+    if file.exists() or (backend == "torch" and source.torch_factory is None):
         return
     variant = VariantRef(batch=batch, threads=THREADS, dims=dict(model.dims))
     try:

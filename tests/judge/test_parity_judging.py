@@ -252,7 +252,14 @@ def test_the_verdict_says_so() -> None:
 
 # A model that disagrees with itself.
 
-DOUBT = SelfAgreement(input_set="normal:1", output="y", agrees=False, differing=60, total=200, difference=0.4)
+
+def _doubt(input_set: str) -> SelfAgreement:
+    return SelfAgreement(
+        input_set=input_set, output="y", agrees=False, differing=60, total=200, difference=0.4
+    )
+
+
+DOUBT = _doubt("normal:1")
 
 
 def test_a_random_model_is_never_right() -> None:
@@ -261,6 +268,7 @@ def test_a_random_model_is_never_right() -> None:
     assert "disagrees with itself: output y on normal:1" in parity.reason
     assert "0.4" in parity.reason and "60 of 200" in parity.reason
     assert parity.disagreements == (DOUBT,)
+    assert [one.ratio_rms is None for one in parity.outputs] == [False, True, False]
 
 
 def test_what_is_not_random_is_judged_all_the_same() -> None:
@@ -269,7 +277,11 @@ def test_what_is_not_random_is_judged_all_the_same() -> None:
     noise = rounded(RIGHTS["normal:1"], 0.4)
     parity = verdict(engine(**{"normal:1": noise}), references(disagreements=(DOUBT,)))
     assert parity.status == "nondeterministic"
+    index = References({"s": Reference({"y": LABELS}, {"y": LABELS})}, disagreements=(_doubt("s"),))
+    assert verdict({"s": {"y": labels((2, 7))}}, index).status == "nondeterministic"
     missing = engine()
+    missing["normal:1"]["y"] = np.full((4, 50), np.nan, np.float32)
+    assert verdict(missing, references(disagreements=(DOUBT,))).status == "fail"
     del missing["normal:1"]["y"]
     assert verdict(missing, references(disagreements=(DOUBT,))).status == "fail"
 

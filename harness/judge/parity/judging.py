@@ -95,15 +95,19 @@ def judge_outputs(
                 ties=[run[key] for run in reference.ties.get(budgeted, ())],
                 typical=typical[key],
             )
-            comparable = one.status != "fail" or one.error_rms is not None
-            if (name, key) in random and comparable:
-                one = one.model_copy(
-                    update={"status": "nondeterministic", "reason": _doubt(random[name, key])}
-                )
+            if (name, key) in random and _comparable(outputs[name].get(key), reference.right[key]):
+                # The yardstick's error is as random as the rest: no unit to count in.
+                doubt = {"status": "nondeterministic", "reason": _doubt(random[name, key])}
+                one = one.model_copy(update={**doubt, "ratio_rms": None, "ratio_max": None})
             elif key in stuck and one.status != "fail":
                 one = one.model_copy(update={"status": "fail", "reason": stuck[key]})
             judged.append(one)
     return _with_detail(judged, outputs, known, detail)
+
+
+def _comparable(actual: Array | None, right: Array) -> bool:
+    """Whether there is something to compare: what is missing, misshapen or not finite is wrong in any case."""
+    return actual is not None and actual.shape == right.shape and bool(np.isfinite(actual).all())
 
 
 def _doubt(one: SelfAgreement) -> str:
