@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from backends.contract import TensorSpec
 from backends.graph_facts import parameters_of
-from harness.judge.parity.axes import asked_sizes, judge_axes
+from harness.judge.parity.axes import asked_sizes, judge_axes, specs_of
 from harness.judge.parity.signature import judge_contract
-from harness.records import Tensor
 from harness.records.graph import GraphContract, GraphFacts, GraphFinding
 
 SIGNIFICANDS = {
@@ -76,11 +74,11 @@ def _signature(
 ) -> Iterator[GraphFinding]:
     if not after.inputs and not after.outputs:
         return
-    inputs = _specs(before.inputs)
+    inputs = specs_of(before.inputs)
     sizes = asked_sizes(inputs, batch, dims)
     pairs = (
-        ("input", inputs, _specs(after.inputs)),
-        ("output", _specs(before.outputs), _specs(after.outputs)),
+        ("input", inputs, specs_of(after.inputs)),
+        ("output", specs_of(before.outputs), specs_of(after.outputs)),
     )
     for what, declared, engine in pairs:
         for message in judge_contract(declared, engine, what):
@@ -183,7 +181,3 @@ def _opset(before: GraphFacts, after: GraphFacts) -> Iterator[GraphFinding]:
                 message=f"operator set {domain} {other} in the engine, {version} in the model",
                 consequence="Operators were rewritten to another version's definitions.",
             )
-
-
-def _specs(tensors: tuple[Tensor, ...]) -> list[TensorSpec]:
-    return [TensorSpec(tensor.name, tensor.dtype, tensor.shape) for tensor in tensors]

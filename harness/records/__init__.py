@@ -207,6 +207,13 @@ class Memory(Record):
     peak: int | None = None
 
 
+class Signature(Record):
+    """Inputs and outputs as the engine has them after conversion."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
 class ArtefactRef(Record):
     """What *build* left: size in bytes, and what the size is of."""
 
@@ -263,6 +270,7 @@ class Result(Record):
         default_factory=dict, description="configuration read back from the engine"
     )
     inputs_sha256: dict[str, str] = Field(default_factory=dict, description="input set -> hash of its bytes")
+    signature: Signature | None = None
     artefact: ArtefactRef | None = None
     work: Work | None = Field(None, description="operations and bytes of one call, counted from the model")
     work_problem: str = Field("", description="why the work could not be counted")

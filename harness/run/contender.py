@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from backends.contract import Array, TensorSpec
 from harness.environment import page_cache
 from harness.judge import parity as judge
 from harness.judge.pacing import DISCARD, passes_wanted
+from harness.judge.parity.axes import asked_sizes, judge_axes
 from harness.judge.warmup.warming import CHUNK_CALLS, CHUNK_NS, least_warm_up, warm_enough
 from harness.records import (
     ArtefactRef,
@@ -26,7 +27,9 @@ from harness.records import (
     ResourcePass,
     Round,
     Settings,
+    Signature,
     StagePass,
+    Tensor,
     Trial,
     VariantRef,
 )
@@ -123,6 +126,7 @@ class ContenderRun:
         self.engine_version = ""
         self.effective: dict[str, Any] = {}
         self.contract: tuple[str, ...] = ()
+        self.signature: Signature | None = None
         self._separate: dict[str, str] = {}
         self._worker: Worker | None = None
         self._state: TrialState | None = None
@@ -219,10 +223,18 @@ class ContenderRun:
         def specs(entries: list[dict[str, Any]]) -> list[TensorSpec]:
             return [TensorSpec.from_json(entry) for entry in entries]
 
-        source = self.model.source
+        source, variant = self.model.source, self.variant
+        inputs, outputs = specs(head["inputs"]), specs(head["outputs"])
+        self.signature = Signature(inputs=_tensors(inputs), outputs=_tensors(outputs))
+        sizes = asked_sizes(source.inputs, variant.batch, variant.dims)
+        axes = (
+            *judge_axes(source.inputs, inputs, "input", sizes),
+            *judge_axes(source.outputs, outputs, "output", sizes),
+        )
         return (
-            *judge.judge_contract(source.inputs, specs(head["inputs"]), "input"),
-            *judge.judge_contract(source.outputs, specs(head["outputs"]), "output"),
+            *judge.judge_contract(source.inputs, inputs, "input"),
+            *judge.judge_contract(source.outputs, outputs, "output"),
+            *(finding.message for finding in axes if finding.kind == "breach"),
         )
 
     def _warm_up(self, worker: Worker, state: TrialState) -> None:
@@ -365,6 +377,10 @@ class ContenderRun:
             note=self.artefact["note"],
             build_ns=self.build_ns if self.has_own_file else None,
         )
+
+
+def _tensors(specs: Sequence[TensorSpec]) -> tuple[Tensor, ...]:
+    return tuple(Tensor(name=spec.name, dtype=spec.dtype, shape=spec.shape) for spec in specs)
 
 
 def _count(outputs: Mapping[str, Mapping[str, Array]]) -> NumberCount:

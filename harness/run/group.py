@@ -35,6 +35,7 @@ from harness.records import (
     Parity,
     Result,
     Settings,
+    Signature,
     Status,
     Trial,
     VariantRef,
@@ -272,6 +273,7 @@ class GroupRunner:
             engine_version=contender.engine_version,
             effective=contender.effective,
             inputs_sha256=dict(plan.model.inputs_sha256),
+            signature=contender.signature,
             artefact=contender.artefact_record(),
             work=plan.roof.work,
             work_problem=plan.roof.problem,
@@ -296,6 +298,7 @@ class GroupRunner:
                     "parity": contender.parities[-1].model_dump(mode="json"),
                     "engine_version": contender.engine_version,
                     "effective": contender.effective,
+                    "signature": contender.signature.model_dump(mode="json") if contender.signature else None,
                     "artefact": contender.artefact,
                     "build_ns": contender.build_ns,
                 }
@@ -310,6 +313,8 @@ class GroupRunner:
             contender.parities.append(Parity.model_validate(entry["parity"]))
             contender.engine_version = entry["engine_version"]
             contender.effective = entry["effective"]
+            if entry.get("signature"):
+                contender.signature = Signature.model_validate(entry["signature"])
         self._trial = checkpoint["index"] + 1
         self._rounds.append(_rounds_of(checkpoint))
         self._spent_before += checkpoint["seconds"]

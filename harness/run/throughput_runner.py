@@ -175,6 +175,7 @@ def _result(
         engine_version=worker.engine_version,
         effective=worker.effective,
         inputs_sha256=dict(model.inputs_sha256),
+        signature=worker.signature,
         artefact=worker.artefact_record(),
         memory=Memory(peak=max(sizes)) if sizes else None,
         trials=tuple(trial for trial, _ in pairs),

@@ -13,7 +13,7 @@ from harness.environment.pressure import PressureDelta
 from harness.environment.setting import Setting
 from harness.environment.tempo import TempoDelta
 from harness.judge.doubts.gather import doubts_of_result, doubts_of_run
-from harness.records import ContenderRef, Machine, Result, Round, Trial, Warning_
+from harness.records import ContenderRef, FreshPass, Machine, Result, Round, Trial, Warning_
 from tests.factories import make_case, make_failure, make_machine, make_result
 
 QUIET = PressureDelta(
@@ -147,6 +147,13 @@ def make_trial(index: int, rounds: list[Round], **overrides: Any) -> Trial:
         "warmup_ns": (9, 5, 4, 4, 4),
         "steady_from": 2,
         "rounds": tuple(rounds),
+        "fresh": FreshPass(
+            by="upload",
+            fresh_ns=(10_100_000, 9_900_000, 10_000_000),
+            repeated_ns=(10_000_000, 10_050_000, 9_950_000),
+            download_ns=(4_000, 3_000, 3_500),
+            download_again_ns=(3_000, 2_900, 3_100),
+        ),
     }
     return Trial(**{**fields, **overrides})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.judge.parity.axes import asked_sizes, judge_axes, specs_of
 from harness.records import Result, Warning_
 
 CPU_EXCESS = 1.3
@@ -38,7 +39,30 @@ def doubts(result: Result) -> tuple[Warning_, ...]:
         *_precision(result.case.contender.precision, effective),
         *_tf32(result.case.contender.precision, effective),
         *_threads(result, effective),
+        *_axes(result),
     )
+
+
+def _axes(result: Result) -> Iterator[Warning_]:
+    """An engine that was built for one size runs it as no other user's model would."""
+    signature, model, variant = result.signature, result.case.model, result.case.variant
+    if signature is None:
+        return
+    inputs = specs_of(model.inputs)
+    sizes = asked_sizes(inputs, variant.batch, variant.dims)
+    fixed = [
+        finding.message
+        for finding in judge_axes(inputs, specs_of(signature.inputs), "input", sizes)
+        if finding.code == "axis_fixed" and finding.kind == "remark"
+    ]
+    if fixed:
+        yield Warning_(
+            code="shapes_fixed",
+            message=f"The engine was built for these sizes alone: {'; '.join(fixed)}.",
+            figure=float(len(fixed)),
+            consequence="Its speed is that of a model that takes no other size.",
+            advice="Compare with contenders that are built for the same sizes, or leave the option out that does it.",
+        )
 
 
 def _precision(asked: str, effective: Mapping[str, Any]) -> Iterator[Warning_]:

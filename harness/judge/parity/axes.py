@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backends.contract import TensorSpec
+from harness.records import Tensor
 from harness.records.graph import GraphFinding
 
 
@@ -15,6 +16,11 @@ def asked_sizes(inputs: Sequence[TensorSpec], batch: int, dims: Mapping[str, int
         if spec.shape and isinstance(spec.shape[0], str):
             sizes[spec.shape[0]] = batch
     return sizes | dict(dims)
+
+
+def specs_of(tensors: Sequence[Tensor]) -> list[TensorSpec]:
+    """Tensors of a record as the contract knows them."""
+    return [TensorSpec(tensor.name, tensor.dtype, tensor.shape) for tensor in tensors]
 
 
 def judge_axes(
