@@ -104,7 +104,7 @@ def _curve_view(document: ThroughputDocument, place: int, series: Mapping[str, S
     curve = document.curves[place]
     # A point that broke has no outputs; what is said of it is that it broke.
     states = [point.parity for point in curve.points if point.throughput.value] or ["unknown"]
-    parity = next(word for word in ("fail", "unknown", "pass") if word in states)
+    parity = next(word for word in ("fail", "nondeterministic", "unknown", "pass") if word in states)
     return CurveView(
         series=series[curve.contender],
         version=curve.engine_version,

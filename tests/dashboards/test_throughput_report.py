@@ -13,7 +13,7 @@ from dashboards.throughput_report import render_throughput
 from harness.judge.load.curve import ThroughputDocument, judge_run
 from harness.records import Bounds
 from tests.dashboards.browser import Browser
-from tests.factories import make_failure, make_run
+from tests.factories import make_failure, make_parity, make_run
 from tests.loads import make_loaded
 
 
@@ -39,6 +39,14 @@ def test_the_page_says_what_was_found(page: str) -> None:
     assert '<span class="chip doubt">' not in text.split('id="verdicts"')[0], "what runs is right"
     assert "p99 ≤ 3.5 ms" in text
     assert "as many as torch at their best points" in text
+
+
+def test_a_model_that_disagrees_with_itself_is_no_right_curve() -> None:
+    run = make_run(kind="throughput", name="throughput of ort", bounds=Bounds())
+    random = make_parity("nondeterministic")
+    page = render_throughput(judge_run(run, [make_loaded("ort", level, parity=random) for level in (1, 2)]))
+    assert '<span class="chip doubt">' in page
+    assert "nondeterministic" in page
 
 
 def test_every_point_that_was_measured_is_drawn_and_listed() -> None:
