@@ -290,6 +290,24 @@ class Backend(ABC):
         """
         return self._reader(source, artefact, variant, feeds).tensors
 
+    def run_part(
+        self,
+        source: ModelSource,
+        artefact: Artefact,
+        variant: Variant,
+        feeds: Feeds,
+        given: Mapping[str, Array],
+        target: str,
+        folder: Path,
+    ) -> Array:
+        """The tensor `target` as the part of the model makes it that lies between it and the tensors `given`.
+
+        `given` are values of ONNX tensors or inputs by name, `feeds` the inputs of the whole model, from which sizes
+        come. What the script of `reproduction` needs to do the same is written to `folder` (exists). Raises as
+        `intermediates` does, and UnsupportedError where the part needs more than `given`.
+        """
+        return self._reader(source, artefact, variant, feeds).run_part(given, target, folder)
+
     def _reader(
         self, source: ModelSource, artefact: Artefact, variant: Variant, feeds: Feeds
     ) -> IntermediateReader:

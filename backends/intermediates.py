@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -33,6 +34,9 @@ class IntermediateReader(Protocol):
 
         Formats that numpy lacks are cast up exactly (bfloat16 to float32).
         """
+
+    def run_part(self, given: Mapping[str, Array], target: str, folder: Path) -> Array:
+        """The tensor `target`, computed from the tensors and inputs `given`; see `Backend.run_part`."""
 
 
 def read_tensors(reader: IntermediateReader, tensors: Sequence[str], backend: str) -> dict[str, Array]:

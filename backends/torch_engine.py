@@ -8,6 +8,7 @@ TF32 is off; on CUDA `@tf32` turns it on. Denormals are left as torch has them b
 from __future__ import annotations
 
 import importlib
+import inspect
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -378,6 +379,14 @@ class TorchBackend(Backend):
             stages={"upload": "", "infer": "", "download": ""},
             device_events=cuda,
         )
+
+    def reproduction(self, variant: Variant) -> str:
+        """The source of `backends.torch_reproduce`, which runs what `run_part` left."""
+        from backends import torch_reproduce
+
+        if variant.flavour:
+            raise UnsupportedError(f"there is no script for torch:{variant.flavour}: it runs on the CPU only")
+        return inspect.getsource(torch_reproduce)
 
     def _build(self, source: ModelSource, variant: Variant, folder: Path) -> Artefact:
         _channels_last(variant.options)

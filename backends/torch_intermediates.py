@@ -6,7 +6,8 @@ copied when their operator ends: what a later one overwrites in place is still w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ class TorchIntermediates:
         self._wanted: frozenset[str] = frozenset()
         self._values: dict[str, Array] = {}
         self._arguments: tuple[Any, ...] = ()
+        self._inputs = tuple(spec.name for spec in asked.source.inputs)
         with torch.inference_mode(False):
             program, made = exported_graph(torch, module, examples, asked.source)
             if made.note:
@@ -35,6 +37,7 @@ class TorchIntermediates:
                     f"torch has no values for tensors of model {asked.source.name!r}: {made.note}"
                 )
             self._tensor_of = made_alone({node.name: node for node in program.graph.nodes}, made)
+            self._program = program
             self._graph = wrap_operators(program, self._tapped)
 
     @property
@@ -55,6 +58,18 @@ class TorchIntermediates:
             return self._values
         finally:
             self._wanted, self._values = frozenset(), {}
+
+    def run_part(self, given: Mapping[str, Array], target: str, folder: Path) -> Array:
+        """Run the operators that make `target` from `given`, and keep them in `folder`."""
+        from backends.torch_part import run_part
+
+        torch = self._torch
+        with torch.inference_mode(False):
+            plain = wrap_operators(self._program, lambda node: node.target)
+        arguments = dict(zip(self._inputs, self._arguments, strict=True))
+        return run_part(
+            torch, plain, self._tensor_of, arguments, given, target, folder, torch.get_num_threads()
+        )
 
     def _tapped(self, node: Any) -> Callable[..., Any]:
         operator: Callable[..., Any] = node.target

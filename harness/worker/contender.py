@@ -29,7 +29,7 @@ from backends.ranges import range_of
 from harness.worker import clock
 from harness.worker.channel import Message
 from harness.worker.fresh import FreshCalls
-from harness.worker.intermediates import intermediates
+from harness.worker.intermediates import intermediates, run_part
 from harness.worker.plain import plain_text, plain_value
 from harness.worker.process_facts import process_facts
 from harness.worker.processing import Processing, load_processing
@@ -232,6 +232,12 @@ class ContenderHost:
         feeds = self._feeds[head["set"]]
         artefact = _artefact(head["artefact"])
         return intermediates(backend, source, artefact, self._variant, feeds, head["tensors"])
+
+    def part(self, request: Message) -> Message:
+        """The tensor "target" as the part of the model makes it that begins at the tensors in the message."""
+        backend, source = self._opened()
+        feeds = self._feeds[request.head["set"]]
+        return run_part(backend, source, _artefact(request.head["artefact"]), self._variant, feeds, request)
 
     def requests(self, request: Message) -> Message:
         """Have "count" requests of the session, in the engine's "queue" or not, on the input "sets"."""

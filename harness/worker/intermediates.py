@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from backends.base import Backend
 from backends.contract import Artefact, Feeds, ModelSource, Variant
 from harness.worker.channel import Message
 from harness.worker.plain import plain_text
-from harness.worker.tensors import pack
+from harness.worker.tensors import pack, unpack
 
 
 def intermediates(
@@ -33,3 +34,20 @@ def intermediates(
         return Message(answer)
     fd, layout = pack(backend.intermediates(source, artefact, variant, feeds, tensors))
     return Message({**answer, "layout": layout}, fds=(fd,))
+
+
+def run_part(
+    backend: Backend,
+    source: ModelSource,
+    artefact: Artefact,
+    variant: Variant,
+    feeds: Feeds,
+    request: Message,
+) -> Message:
+    """See `Backend.run_part`: "target", "folder", and the given tensors with their "layout". Answers a "layout"."""
+    head = request.head
+    given = unpack(request.fds[0], head["layout"])
+    target = head["target"]
+    value = backend.run_part(source, artefact, variant, feeds, given, target, Path(head["folder"]))
+    fd, layout = pack({target: value})
+    return Message({"layout": layout}, fds=(fd,))

@@ -47,6 +47,7 @@ def serve(sock: socket.socket) -> None:
         "usage": host.usage,
         "profile": host.profile,
         "intermediates": host.intermediates,
+        "part": host.part,
         "requests": host.requests,
         "window": host.window,
         "effective": host.effective,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,43 @@ def test_other_inputs_give_other_values(torch: Backend, tmp_path: Path) -> None:
 
 
 @pytest.mark.engine("torch")
+def test_a_part_alone_computes_the_same_and_can_be_repeated_without_us(
+    torch: Backend, tmp_path: Path
+) -> None:
+    opened = Opened("tiny-cnn", precision="bf16")
+    asked = opened.ask(torch, tmp_path)
+    tensors = torch.intermediate_tensors(*asked)
+    values = {**opened.feeds, **torch.intermediates(*asked, tensors)}
+    for place, target in enumerate(tensors):
+        before = {name: values[name] for name in (*opened.feeds, *tensors[:place])}
+        assert np.array_equal(torch.run_part(*asked, before, target, tmp_path), values[target])
+    assert np.array_equal(torch.run_part(*asked, opened.feeds, "logits", tmp_path), values["logits"])
+
+    (tmp_path / "engine.py").write_text(torch.reproduction(opened.variant))
+    np.savez(tmp_path / "inputs.npz", **opened.feeds)  # type: ignore[arg-type]
+    script = (
+        "import numpy, runpy, sys; run = runpy.run_path('engine.py')['run'];"
+        " given = dict(numpy.load('inputs.npz'));"
+        " numpy.save('logits.npy', run('model.onnx', given, {'threads': 1})['logits']);"
+        " print(*[name for name in ('backends', 'harness', 'suites', 'onnx') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == ""
+    assert np.array_equal(np.load(tmp_path / "logits.npy"), values["logits"])
+
+
+@pytest.mark.engine("torch")
+def test_a_part_that_lacks_an_input_says_so(torch: Backend, tmp_path: Path) -> None:
+    asked = Opened("tiny-cnn").ask(torch, tmp_path)
+    with pytest.raises(UnsupportedError, match="the part that makes 'relu' needs the input"):
+        torch.run_part(*asked, {}, "relu", tmp_path)
+    with pytest.raises(UnsupportedError, match="torch has no tensor 'nothing'"):
+        torch.run_part(*asked, {}, "nothing", tmp_path)
+
+
+@pytest.mark.engine("torch")
 def test_an_engine_that_builds_from_onnx_is_no_source_of_tensors(tmp_path: Path) -> None:
     backend = load_adapter("ort")
     with pytest.raises(UnsupportedError, match="ort gives no values of intermediate tensors"):
@@ -139,6 +178,9 @@ class Reader:
     """An adapter's reader that promises more than it gives."""
 
     tensors = ("here", "promised", "words")
+
+    def run_part(self, given: Any, target: str, folder: Path) -> Any:
+        raise NotImplementedError
 
     def read(self, tensors: Any) -> dict[str, Any]:
         return {"here": np.ones(2), "words": np.array(["one"])}
