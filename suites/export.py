@@ -82,11 +82,11 @@ def _identity(model: BuiltinModel) -> dict[str, Any]:
 
 
 def _key(model: BuiltinModel) -> str | None:
-    versions = _versions()
+    versions = exporter_versions()
     return None if versions is None else cache.entry_key(**_identity(model), versions=versions)
 
 
-def _versions() -> dict[str, str] | None:
+def exporter_versions() -> dict[str, str] | None:
     """Versions of what decides the exported graph, or None where one of them is missing."""
     try:
         return {package: metadata.version(package) for package in ("torch", "onnx", "onnxscript")}
@@ -113,9 +113,9 @@ def _fill(model: BuiltinModel, folder: Path) -> Mapping[str, Any]:
     else:
         shutil.copyfile(model.weights, folder / WEIGHTS_FILE)
     # Exported from the weights as stored, so that the ONNX file and the torch contender hold the same numbers.
-    _export(build(folder / WEIGHTS_FILE), model, folder / ONNX_FILE)
-    _check(model, folder / ONNX_FILE)
-    return {**_identity(model), "versions": _versions()}
+    write_onnx(build(folder / WEIGHTS_FILE), model, folder / ONNX_FILE)
+    check_export(model, folder / ONNX_FILE)
+    return {**_identity(model), "versions": exporter_versions()}
 
 
 def _seed_weights(fresh: Any, model: BuiltinModel, path: Path) -> None:
@@ -126,7 +126,8 @@ def _seed_weights(fresh: Any, model: BuiltinModel, path: Path) -> None:
     save_weights(fresh, path)
 
 
-def _export(module: Any, model: BuiltinModel, path: Path) -> None:
+def write_onnx(module: Any, model: BuiltinModel, path: Path) -> None:
+    """Export `module` to `path`, with the names, dtypes and dynamic dimensions that `model` declares."""
     import onnx
     import torch
 
@@ -162,7 +163,8 @@ def _export(module: Any, model: BuiltinModel, path: Path) -> None:
     onnx.save_model(proto, path)
 
 
-def _check(model: BuiltinModel, path: Path) -> None:
+def check_export(model: BuiltinModel, path: Path) -> None:
+    """Raise ModelError where the ONNX file at `path` has another signature than `model` declares."""
     from suites.onnx_file import inspect
 
     found, _ = inspect({"path": str(path)}, {})

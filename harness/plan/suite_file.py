@@ -28,6 +28,7 @@ from harness.plan.yaml_lines import Document, Problem, YamlProblems, dotted, rea
 from harness.plan.yaml_lines import Path as KeyPath
 from harness.records import Settings
 from suites import catalogue
+from suites.encoder_export import is_encoder
 from suites.errors import ModelError
 
 LARGEST = 1 << 20
@@ -200,7 +201,7 @@ def _model(suite: Path, entry: ModelEntry) -> SuiteModel:
         return SuiteModel(entry.builtin, entry.builtin, entry.dims, entry.pipeline, items)
     assert entry.path is not None
     path = (suite.parent / entry.path).resolve()
-    if not path.is_file():
+    if not path.is_file() and not is_encoder(str(path)):
         raise InputError(f"there is no file {path}", "paths are relative to the folder of the suite file")
     return SuiteModel(str(path), entry.name or path.stem, entry.dims, entry.pipeline, items)
 

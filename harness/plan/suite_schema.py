@@ -141,7 +141,9 @@ class ModelEntry(Written):
 
     builtin: Name | SkipJsonSchema[None] = Field(None, description="name of a built-in model")
     path: Text | SkipJsonSchema[None] = Field(
-        None, description="ONNX file, relative to the folder of the suite file", min_length=1
+        None,
+        description="ONNX file, or the folder of a text encoder, relative to the folder of the suite file",
+        min_length=1,
     )
     name: Name | SkipJsonSchema[None] = Field(
         None, description="what the model is called; its file's name without suffix when left out"

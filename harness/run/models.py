@@ -68,15 +68,20 @@ class ResolvedModel:
 
 
 def resolve_model(model: str, name: str, observer: Observer, *, threads: int) -> ResolvedModel:
-    """Find a built-in model (exporting it once) or an ONNX file; `name` is what it is called in results.
+    """Find a built-in model (exporting it once), an ONNX file, or an encoder's weights (`suites.encoder_export`).
 
-    Raises InputError for what cannot be used.
+    `name` is what it is called in results. Raises InputError for what cannot be used.
     """
     from suites.catalogue import BUILTINS, builtin
+    from suites.encoder_export import is_encoder
     from suites.errors import ModelError
 
     if model in BUILTINS:
         return _resolve_builtin(model, observer, threads)
+    if is_encoder(model):
+        from harness.run.encoders import resolve_encoder
+
+        return resolve_encoder(model, name, observer, threads=threads)
     if _looks_like_path(model):
         return _resolve_onnx(Path(model), name)
     try:

@@ -25,7 +25,10 @@ SEGMENTS = 2
 
 @dataclass(frozen=True)
 class Size:
-    """Sizes of an encoder: `inner` is the width of the feed-forward layer, `longest` the longest sequence."""
+    """Sizes of an encoder: `inner` is the width of the feed-forward layer, `longest` the longest sequence.
+
+    `segments` are the kinds of token that a text may be marked with; `epsilon` is that of all layer norms.
+    """
 
     vocabulary: int
     longest: int
@@ -33,6 +36,8 @@ class Size:
     width: int
     heads: int
     inner: int
+    segments: int = SEGMENTS
+    epsilon: float = EPSILON
 
 
 def encoder(size: Size) -> Any:
@@ -70,8 +75,8 @@ def _types() -> dict[str, Any]:
             super().__init__()
             self.token = nn.Embedding(size.vocabulary, size.width)
             self.position = nn.Embedding(size.longest, size.width)
-            self.segment = nn.Embedding(SEGMENTS, size.width)
-            self.norm = nn.LayerNorm(size.width, eps=EPSILON)
+            self.segment = nn.Embedding(size.segments, size.width)
+            self.norm = nn.LayerNorm(size.width, eps=size.epsilon)
             self.layers = nn.ModuleList(layer(size) for _ in range(size.layers))
 
         def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
@@ -89,8 +94,8 @@ def _types() -> dict[str, Any]:
             ("output", nn.Linear(size.inner, size.width)),
         )
         return sequence(
-            ("attention", residual(Attention(size), after=nn.LayerNorm(size.width, eps=EPSILON))),
-            ("feed", residual(feed, after=nn.LayerNorm(size.width, eps=EPSILON))),
+            ("attention", residual(Attention(size), after=nn.LayerNorm(size.width, eps=size.epsilon))),
+            ("feed", residual(feed, after=nn.LayerNorm(size.width, eps=size.epsilon))),
         )
 
     return {"encoder": Encoder}
