@@ -22,7 +22,11 @@ def graph_tensors(
     nodes produce: constants and the model's inputs are left out, tensors that a node's subgraphs (If, Loop, Scan) use
     are in. Nodes inside subgraphs are part of the node that holds them. Raises ModelError for what is no ONNX file.
     """
-    graph = read(Path(str(arguments["path"]))).graph
+    return described(read(Path(str(arguments["path"]))).graph), {}
+
+
+def described(graph: Any) -> dict[str, Any]:
+    """What `graph_tensors` answers, of an `onnx.GraphProto`."""
     produced = {name for node in graph.node for name in node.output if name}
     nodes = [
         {
@@ -33,7 +37,7 @@ def graph_tensors(
         }
         for node in graph.node
     ]
-    return {"nodes": nodes, "outputs": [value.name for value in graph.output]}, {}
+    return {"nodes": nodes, "outputs": [value.name for value in graph.output]}
 
 
 def used_names(node: Any) -> Iterator[str]:

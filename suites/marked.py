@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.contract import Array
-from suites.graph_tensors import used_names
+from suites.graph_tensors import described, used_names
 from suites.onnx_file import DTYPES
 
 SKELETON = "skeleton.onnx"
@@ -24,7 +24,7 @@ def skeleton(arguments: dict[str, Any], _arrays: dict[str, Array]) -> tuple[dict
     """Job: write the ONNX file `arguments["path"]` into "folder" with its weights in a file of their own.
 
     Answers {"path", "types": {tensor: {"dtype", "shape"} as far as they can be inferred}, "varying": tensors of nodes
-    that depend on the model's inputs}.
+    that depend on the model's inputs, "nodes" and "outputs": see `suites.graph_tensors`}.
     """
     import onnx
     from onnx import external_data_helper, shape_inference
@@ -37,11 +37,11 @@ def skeleton(arguments: dict[str, Any], _arrays: dict[str, Array]) -> tuple[dict
     path = folder / SKELETON
     onnx.save_model(model, str(path))
     light = onnx.load_model(str(path), format="protobuf", load_external_data=False)
-    varying = _varying(light.graph)
+    told = {**described(light.graph), "varying": _varying(light.graph)}
     # Where inference fails, what the file itself declares is left.
     with contextlib.suppress(shape_inference.InferenceError):
         light = shape_inference.infer_shapes(light, data_prop=True)
-    return {"path": str(path), "types": dict(_types(light.graph)), "varying": varying}, {}
+    return {"path": str(path), "types": dict(_types(light.graph)), **told}, {}
 
 
 def mark(arguments: dict[str, Any], _arrays: dict[str, Array]) -> tuple[dict[str, Any], dict[str, Array]]:

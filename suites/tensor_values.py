@@ -17,12 +17,14 @@ from backends.contract import Array
 from suites.errors import ModelError
 from suites.evaluator import IN_FLOAT32
 from suites.graph_tensors import used_names
+from suites.nudge import moved
 from suites.onnx_precision import set_precision
 
 RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 )
 _KINDS = "biuf"
+_ROUNDOFF = 2.0**-24
 
 
 def tensor_values(
@@ -31,6 +33,7 @@ def tensor_values(
     """Job: compute the ONNX file `arguments["path"]` on the inputs `arrays` in `arguments["dtype"]`.
 
     "dtype" is "float64" or "float32" and replaces every floating-point type of the model (see `set_precision`).
+    "nudge" (a seed, if given): inputs and weights are moved by one rounding of float32 before (see `suites.nudge`).
     "tensors" names what is kept (without it: all that nodes produce, but for constants), one file each in "folder".
     Answers {"tensors": {name: {"file", "dtype", "shape"}}, "left_out": {name: why}, "lower": operators that the
     evaluator computes in float32 although float64 was asked, "random": operators that draw numbers}. What depends on
@@ -52,6 +55,10 @@ def tensor_values(
             f"it was given: {', '.join(arrays) or 'none'}",
         )
     set_precision(model, dtype)
+    if arguments.get("nudge") is not None:
+        random = np.random.default_rng([20, int(arguments["nudge"])])
+        arrays = {name: moved(value, random, _ROUNDOFF) for name, value in arrays.items()}
+        constants = {name: moved(value, random, _ROUNDOFF) for name, value in constants.items()}
     wanted = arguments.get("tensors")
     walk = _Walk(model, dtype, constants, None if wanted is None else frozenset(wanted), folder)
     walk.run(arrays)
@@ -61,6 +68,14 @@ def tensor_values(
         "lower": sorted(walk.lower),
         "random": sorted(walk.random),
     }, {}
+
+
+def tensor_runs(
+    arguments: dict[str, Any], arrays: dict[str, Array]
+) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Job: `tensor_values` once for each of `arguments["runs"]` ({name: arguments that are added}); answers by name."""
+    shared = {key: value for key, value in arguments.items() if key != "runs"}
+    return {name: tensor_values({**shared, **own}, arrays)[0] for name, own in arguments["runs"].items()}, {}
 
 
 def _take_constants(graph: Any) -> Iterator[tuple[str, Array]]:
@@ -157,7 +172,7 @@ class _Walk:
             kind = str(value.dtype) if isinstance(value, np.ndarray) else type(value).__name__
             self.left_out[name] = f"it holds no plain numbers ({kind})"
             return
-        file = self.folder / f"{self.dtype}-{number}.npy"
+        file = self.folder / f"{number}.npy"
         np.save(file, value)
         self.kept[name] = {"file": str(file), "dtype": value.dtype.name, "shape": list(value.shape)}
 

@@ -5,13 +5,14 @@ Unlike outputs, inner tensors may hold infinities by design (masks): those must 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from backends.contract import Array
-from harness.judge.parity import UNIT_ROUNDOFF, budgets
+from harness.judge.parity.budgets import SMALLEST, UNIT_ROUNDOFF, budgets, widening
 
 _FINEST = 2.0**-52
 
@@ -34,8 +35,12 @@ class ErrorFigures:
     worst_index: tuple[int, ...] | None = None
 
 
-def tensor_error(actual: Array, right: Array, yardstick: Array, precision: str) -> ErrorFigures:
+def tensor_error(
+    actual: Array, right: Array, yardstick: Array, precision: str, neighbours: Sequence[Array] = ()
+) -> ErrorFigures:
     """Error of `actual` against `right` (float64); `yardstick` is the same in float32. Another shape is an error.
+
+    `neighbours` are further yardsticks, from numbers moved by one rounding: their errors are taken together.
 
     Errors are root mean square and maximum, relative to the root mean square of `right` where it is finite. Where
     the yardstick is not finite although `right` is, a float32 engine cannot be asked to be. Integers and booleans
@@ -74,22 +79,26 @@ def tensor_error(actual: Array, right: Array, yardstick: Array, precision: str) 
     usable = np.isfinite(base) & np.isfinite(own) & np.isfinite(wide)
     if not usable.any():
         return ErrorFigures("undecided", "no value of it is finite")
-    return _figures(wide, base, own, usable, right.shape, precision)
+    others = [run.astype(np.float64).ravel() for run in neighbours if run.shape == right.shape]
+    return _figures(wide, base, [own, *others], usable, right.shape, precision)
 
 
 def _figures(
-    wide: Array, base: Array, own: Array, usable: Array, shape: tuple[int, ...], precision: str
+    wide: Array, base: Array, runs: Sequence[Array], usable: Array, shape: tuple[int, ...], precision: str
 ) -> ErrorFigures:
-    whole = bool(usable.all())
-    kept = base if whole else base[usable]
-    scale = float(np.sqrt(np.mean(np.square(kept)))) or 1.0
-    error = np.abs((wide - base) if whole else np.where(usable, wide - base, 0.0))
-    yard = np.abs((own - base) if whole else np.where(usable, own - base, 0.0))
-    count = kept.size
-    error_rms, error_max = float(np.sqrt(np.sum(error**2) / count)) / scale, float(error.max()) / scale
-    own_rms, own_max = float(np.sqrt(np.sum(yard**2) / count)) / scale, float(yard.max()) / scale
-    # Where the yardstick is exact by luck, the format's own rounding is still allowed.
-    unit_rms, unit_max = max(own_rms, UNIT_ROUNDOFF["fp32"]), max(own_max, UNIT_ROUNDOFF["fp32"])
+    scale = float(np.sqrt(np.mean(np.square(base[usable])))) or 1.0
+    count = int(np.count_nonzero(usable))
+
+    def sizes(error: Array) -> tuple[float, float]:
+        return float(np.sqrt(np.sum(error**2) / count)) / scale, float(error.max()) / scale
+
+    error = np.abs(np.where(usable, wide - base, 0.0))
+    error_rms, error_max = sizes(error)
+    own = [sizes(np.abs(np.where(usable & np.isfinite(run), run - base, 0.0))) for run in runs]
+    own_rms, own_max = (float(np.sqrt(np.mean(np.square(column)))) for column in zip(*own, strict=True))
+    # Where the yardstick is exact by luck, the format's own rounding is still allowed; so is its coarseness near 0.
+    least = max(UNIT_ROUNDOFF["fp32"], SMALLEST[precision] / scale / widening(precision))
+    unit_rms, unit_max = max(own_rms, least), max(own_max, least)
     budget_rms, _ = budgets(precision, unit_rms)
     _, budget_max = budgets(precision, unit_max)
     excess = max(error_rms / unit_rms / budget_rms, error_max / unit_max / budget_max)

@@ -113,12 +113,11 @@ def run_engine(workshop: Workshop, source: ModelSource, feeds: Mapping[str, Arra
         return EngineAnswer(loaded.outputs(), loaded.version)
 
 
-def read_fusions(workshop: Workshop, source: ModelSource, feeds: Mapping[str, Array]) -> Fusions:
+def read_fusions(workshop: Workshop, loaded: Loaded) -> Fusions:
     """What the engine's own profiler says of its layers, or why it says nothing."""
     folder = workshop.new_folder("profile")
     try:
-        with Loaded(workshop, source, feeds) as loaded:
-            return fusions_of(loaded.layers(folder))
+        return fusions_of(loaded.layers(folder))
     except WorkerFailure as failure:
         return Fusions(unknown=failure.message)
     finally:

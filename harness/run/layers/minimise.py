@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from backends.contract import Array, ModelSource, TensorSpec
 from harness.judge.layer_search import Graph
 from harness.records.layers import Place, Subgraph, TensorError
@@ -18,6 +16,7 @@ from harness.run.layers import right_values
 from harness.run.layers.engine import run_engine
 from harness.run.layers.places import Search
 from harness.run.layers.reproduction import adapter_facts, write_reproduction
+from harness.run.layers.right_values import RightValues
 from harness.run.observer import Observer
 from harness.run.worker import WorkerFailure
 
@@ -32,8 +31,8 @@ class Part:
 
     path: Path
     feeds: Mapping[str, Array]
-    right: Mapping[str, Array]
-    yardstick: Mapping[str, Array]
+    output: str
+    expected: RightValues
     nodes: tuple[Mapping[str, Any], ...]
     error: TensorError
     tensors: frozenset[str]
@@ -68,7 +67,7 @@ def minimise(search: Search, place: Place, observer: Observer) -> Subgraph:
         nodes=tuple(name for node in part.nodes for name in node["outputs"]),
         operators=tuple(str(node["operator"]) for node in part.nodes),
         inputs=tuple(part.feeds),
-        outputs=tuple(part.right),
+        outputs=(part.output,),
         error=part.error,
         attempts=tries.count,
         folder=folder,
@@ -191,7 +190,8 @@ class _Tries:
         if not told["inputs"]:
             return None
         expected = self._expected(arguments, feeds, path)
-        if expected is None:
+        if target not in expected.names:
+            self.problem = expected.left_out.get(target, "the reference has no value of it")
             return None
         source = ModelSource(
             name=f"part of {plan.model.source.name}",
@@ -201,14 +201,11 @@ class _Tries:
             onnx_path=path,
         )
         actual = run_engine(search.workshop, source, feeds).outputs[target]
-        value, own = expected
-        error = search.sightings.judge(target, actual, value, own, "marked")
-        return Part(path, feeds, {target: value}, {target: own}, tuple(told["nodes"]), error, inside)
+        error = search.sightings.judge(target, actual, expected, "marked")
+        return Part(path, feeds, target, expected, tuple(told["nodes"]), error, inside)
 
-    def _expected(
-        self, arguments: Mapping[str, Any], feeds: Mapping[str, Array], path: Path
-    ) -> tuple[Array, Array] | None:
-        """What the reference makes of the same inputs, in float64 and float32."""
+    def _expected(self, arguments: Mapping[str, Any], feeds: Mapping[str, Array], path: Path) -> RightValues:
+        """What the reference makes of the same inputs."""
         search, target = self._search, self._place.tensor
         plan = search.workshop.plan
         if not plan.one_model:
@@ -220,13 +217,7 @@ class _Tries:
                 "cutting out a part",
             )
             path = theirs
-        made = right_values.compute(search.workshop, path, feeds, [target])
-        if target not in made.names:
-            self.problem = made.left_out.get(target, "the reference has no value of it")
-            return None
-        value, own = np.array(made.right(target)), np.array(made.yardstick(target))
-        made.remove()
-        return value, own
+        return right_values.compute(search.workshop, path, feeds, [target])
 
 
 def _spec(types: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def error_from(
         made = right_values.compute(search.workshop, part, feeds, [tensor])
         if tensor not in made.names:
             return None, made.left_out.get(tensor, "the reference has no value of it")
-        return search.sightings.judge(tensor, actual, made.right(tensor), made.yardstick(tensor), seen), ""
+        return search.sightings.judge(tensor, actual, made, seen), ""
     except WorkerFailure as failure:
         return None, failure.message
     finally:

@@ -41,19 +41,21 @@ def right(name: str, outputs: dict[str, Any], expected: dict[str, Any], settings
         different = int(np.count_nonzero(actual != exact))
         print(f"{name}: {different} of {exact.size} integers differ")
         return different == 0
-    wide, own = actual.astype(np.float64), expected[f"{name}:float32"].astype(np.float64)
-    if not np.isfinite(wide[np.isfinite(exact) & np.isfinite(own)]).all():
-        print(f"{name}: values that are not finite")
+    wide = actual.astype(np.float64)
+    usable = np.isfinite(exact) & np.isfinite(expected[f"{name}:float32"])
+    if not np.isfinite(wide[usable]).all():
+        print(f"{name}: {np.count_nonzero(~np.isfinite(wide[usable]))} values are not finite")
         return False
-    usable = np.isfinite(exact) & np.isfinite(own)
     scale = float(np.sqrt(np.mean(exact[usable] ** 2))) or 1.0
+    sizes = np.abs(wide - exact)[usable] / scale
+    found = {"rms": float(np.sqrt(np.mean(sizes**2))), "largest": float(sizes.max())}
     good = True
-    for measure, reduce in (("rms", lambda e: np.sqrt(np.mean(e**2))), ("largest", np.max)):
-        error = float(reduce(np.abs(wide - exact)[usable])) / scale
-        yardstick = max(float(reduce(np.abs(own - exact)[usable])) / scale, settings["roundoff"])
-        budget = settings["budgets"][name][measure]
-        good = good and error / yardstick <= budget
-        print(f"{name}: {measure} error {error:.3g}, {error / yardstick:.3g} yardsticks, budget {budget:.3g}")
+    for measure, limit in settings["limits"][name].items():
+        ratio = found[measure] / limit["yardstick"]
+        good = good and ratio <= limit["budget"]
+        print(
+            f"{name}: {measure} error {found[measure]:.3g}, {ratio:.3g} yardsticks, budget {limit['budget']:.3g}"
+        )
     return good
 
 

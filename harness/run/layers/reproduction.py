@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,7 @@ import numpy as np
 
 from backends.contract import Array
 from harness.errors import StorageError
-from harness.judge.parity import UNIT_ROUNDOFF
-from harness.records.layers import Place
+from harness.records.layers import Place, TensorError
 from harness.run.layers import reproduce_main
 from harness.run.layers.plan import Workshop
 
@@ -52,18 +52,17 @@ def write_reproduction(search: Search, place: Place, part: Part, facts: Mapping[
         "precision": ref.precision,
         "threads": plan.variant.threads,
         "options": ref.options,
-        "outputs": list(part.right),
-        "roundoff": UNIT_ROUNDOFF["fp32"],
-        "budgets": {
-            part.error.name: {"rms": part.error.budget_rms or 0.0, "largest": part.error.budget_max or 0.0}
-        },
+        "outputs": [part.output],
+        "limits": {part.output: _limits(part.error)},
         "model": plan.model.source.name,
         "reference": plan.reference.source.name,
         "input_set": plan.input_set,
         "engine_version": facts["version"],
     }
-    expected: dict[str, Array] = {f"{name}:float64": value for name, value in part.right.items()}
-    expected |= {f"{name}:float32": value for name, value in part.yardstick.items()}
+    expected: dict[str, Array] = {
+        f"{part.output}:float64": part.expected.right(part.output),
+        f"{part.output}:float32": part.expected.yardstick(part.output),
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.onnx").write_bytes(part.path.read_bytes())
@@ -79,6 +78,19 @@ def write_reproduction(search: Search, place: Place, part: Part, facts: Mapping[
             f"the reproduction cannot be written to {folder}: {error.strerror}", "name another folder"
         ) from None
     return str(folder), str(facts["reason"])
+
+
+def _limits(error: TensorError) -> dict[str, dict[str, float]]:
+    """Yardstick and budget by measure; nothing where values must be equal."""
+    told = (
+        ("rms", error.error_rms, error.ratio_rms, error.budget_rms),
+        ("largest", error.error_max, error.ratio_max, error.budget_max),
+    )
+    return {
+        measure: {"yardstick": size / ratio, "budget": budget}
+        for measure, size, ratio, budget in told
+        if size and ratio and budget and math.isfinite(size)
+    }
 
 
 def _readme(place: Place, part: Part, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> str:

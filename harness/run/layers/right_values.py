@@ -12,7 +12,8 @@ import numpy as np
 from backends.contract import Array
 from harness.run.layers.plan import Workshop
 
-DTYPES = ("float64", "float32")
+RUNS = {"float64": ("float64", None), "float32": ("float32", None), "neighbour": ("float32", 0)}
+"""Runs of the reference: dtype, and the seed by which inputs and weights are moved by one rounding."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,15 @@ class RightValues:
 
     float64: Mapping[str, Mapping[str, Any]]
     float32: Mapping[str, Mapping[str, Any]]
+    neighbours: tuple[Mapping[str, Mapping[str, Any]], ...]
+    """As `float32`, from inputs and weights moved by one rounding: one run may be exact by luck."""
     left_out: Mapping[str, str]
     notes: tuple[str, ...] = ()
     names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "names", frozenset(self.float64) & frozenset(self.float32))
+        runs = (self.float64, self.float32, *self.neighbours)
+        object.__setattr__(self, "names", frozenset.intersection(*map(frozenset, runs)))
 
     def right(self, name: str) -> Array:
         """The value in float64; integers as they are."""
@@ -35,6 +39,10 @@ class RightValues:
     def yardstick(self, name: str) -> Array:
         """The value in float32; integers as they are."""
         return _load(self.float32[name])
+
+    def neighbours_of(self, name: str) -> tuple[Array, ...]:
+        """The values in float32 from moved numbers."""
+        return tuple(_load(run[name]) for run in self.neighbours)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Sizes."""
@@ -50,23 +58,25 @@ class RightValues:
 
     def remove(self) -> None:
         """Delete the files."""
-        for entry in (*self.float64.values(), *self.float32.values()):
-            Path(entry["file"]).unlink(missing_ok=True)
+        for run in (self.float64, self.float32, *self.neighbours):
+            for entry in run.values():
+                Path(entry["file"]).unlink(missing_ok=True)
 
 
 def compute(
     workshop: Workshop, path: Path, feeds: Mapping[str, Array], tensors: Sequence[str] | None
 ) -> RightValues:
     """The values of `tensors` (None: of all) of the ONNX file `path`. Raises WorkerFailure."""
-    folder = workshop.new_folder("right")
-    made = {}
-    for dtype in DTYPES:
-        arguments: dict[str, Any] = {"path": str(path), "folder": str(folder), "dtype": dtype}
-        if tensors is not None:
-            arguments["tensors"] = list(tensors)
-        made[dtype], _ = workshop.job(
-            "suites.tensor_values:tensor_values", arguments, feeds, f"values in {dtype}"
-        )
+    runs = {
+        name: {"dtype": dtype, "nudge": nudge, "folder": str(workshop.new_folder(name))}
+        for name, (dtype, nudge) in RUNS.items()
+    }
+    arguments = {
+        "path": str(path),
+        "runs": runs,
+        "tensors": None if tensors is None else list(tensors),
+    }
+    made, _ = workshop.job("suites.tensor_values:tensor_runs", arguments, feeds, "the reference's values")
     notes = []
     if made["float64"]["lower"]:
         notes.append(
@@ -79,7 +89,13 @@ def compute(
             " judged"
         )
     left_out = {**made["float32"]["left_out"], **made["float64"]["left_out"]}
-    return RightValues(made["float64"]["tensors"], made["float32"]["tensors"], left_out, tuple(notes))
+    return RightValues(
+        made["float64"]["tensors"],
+        made["float32"]["tensors"],
+        (made["neighbour"]["tensors"],),
+        left_out,
+        tuple(notes),
+    )
 
 
 def _load(entry: Mapping[str, Any]) -> Array:

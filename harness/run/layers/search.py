@@ -84,8 +84,8 @@ def _search(workshop: Workshop, observer: Observer) -> LayerSearch:
     values = engine_values(workshop, graphs, right)
     try:
         sightings = Sightings(workshop, graph, right)
-        sightings.add_whole(values.whole())
-        fusions = values.fusions()
+        outputs, fusions = values.whole()
+        sightings.add_whole(outputs)
         search = Search(workshop, graph, graphs, right, sightings, fusions)
         _look(search, values)
         firsts = _look_closer(search, values)
@@ -108,17 +108,16 @@ def _search(workshop: Workshop, observer: Observer) -> LayerSearch:
 
 def _graphs(workshop: Workshop) -> tuple[Graph, Graphs]:
     path = {"path": str(workshop.plan.model_path)}
-    told, _ = workshop.job("suites.graph_tensors:graph_tensors", path, None, "reading the graph")
     folder = workshop.new_folder("marked")
     made, _ = workshop.job(
         "suites.marked:skeleton", {**path, "folder": str(folder)}, None, "reading the graph"
     )
     nodes = tuple(
         Node(node["name"], node["operator"], tuple(node["inputs"]), tuple(node["outputs"]))
-        for node in told["nodes"]
+        for node in made["nodes"]
         if node["operator"] != "Constant"
     )
-    graph = Graph(nodes, tuple(told["outputs"]))
+    graph = Graph(nodes, tuple(made["outputs"]))
     return graph, Graphs(Path(made["path"]), made["types"], frozenset(made["varying"]))
 
 

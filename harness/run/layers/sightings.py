@@ -67,10 +67,13 @@ class Sightings:
         self.turns += added
         return added
 
-    def judge(self, name: str, actual: Array, right: Array, yardstick: Array, seen: str) -> TensorError:
-        """One tensor as a record."""
+    def judge(self, name: str, actual: Array, values: RightValues, seen: str) -> TensorError:
+        """One tensor as a record, by the right `values`."""
         node = self._graph.producer.get(name)
-        figures = tensor_error(actual, right, yardstick, self._workshop.plan.contender.precision)
+        precision = self._workshop.plan.contender.precision
+        figures = tensor_error(
+            actual, values.right(name), values.yardstick(name), precision, values.neighbours_of(name)
+        )
         return TensorError.model_validate(
             {
                 "name": name,
@@ -89,7 +92,7 @@ class Sightings:
         for number, (name, value) in enumerate(values.items()):
             if name not in self._right.names:
                 continue
-            judged[name] = self.judge(name, value, self._right.right(name), self._right.yardstick(name), seen)
+            judged[name] = self.judge(name, value, self._right, seen)
             files[name] = folder / f"{number}.npy"
             np.save(files[name], value)
         return Turn(judged, files)

@@ -39,11 +39,8 @@ class Graphs:
 class EngineValues(Protocol):
     """Where values of the engine come from."""
 
-    def whole(self) -> Mapping[str, Array]:
-        """The outputs of the model as it is."""
-
-    def fusions(self) -> Fusions:
-        """What the engine materialises, as far as it tells."""
+    def whole(self) -> tuple[Mapping[str, Array], Fusions]:
+        """The outputs of the model as it is, and what the engine materialises, as far as it tells."""
 
     def read(self, tensors: Sequence[str]) -> Iterable[Reading]:
         """Values of `tensors`, in one or more turns."""
@@ -60,17 +57,13 @@ class MarkedValues:
         self._left = _SPLITS
         self.version = ""
 
-    def whole(self) -> Mapping[str, Array]:
-        """Run the model's own file."""
+    def whole(self) -> tuple[Mapping[str, Array], Fusions]:
+        """Run the model's own file, and profile it by layer."""
         plan = self._workshop.plan
-        answer = run_engine(self._workshop, plan.model.source, plan.feeds)
-        self.version = answer.version
-        return answer.outputs
-
-    def fusions(self) -> Fusions:
-        """From the engine's profile by layer."""
-        plan = self._workshop.plan
-        return read_fusions(self._workshop, plan.model.source, plan.feeds)
+        with Loaded(self._workshop, plan.model.source, plan.feeds) as loaded:
+            self.version = loaded.version
+            outputs = loaded.outputs()
+            return outputs, read_fusions(self._workshop, loaded)
 
     def read(self, tensors: Sequence[str]) -> Iterable[Reading]:
         """Mark them all in one file; where the engine refuses it, halves, until those that it refuses are found."""
@@ -149,13 +142,9 @@ class HandedValues:
             self._loaded.close()
             raise
 
-    def whole(self) -> Mapping[str, Array]:
-        """The outputs of the session."""
-        return self._loaded.outputs()
-
-    def fusions(self) -> Fusions:
-        """All that it hands out is computed as such."""
-        return Fusions(tuple(self._there), {})
+    def whole(self) -> tuple[Mapping[str, Array], Fusions]:
+        """The outputs of the session; all that the engine hands out is computed as such."""
+        return self._loaded.outputs(), Fusions(tuple(self._there), {})
 
     def read(self, tensors: Sequence[str]) -> Iterable[Reading]:
         """Values by the worker's request "intermediates", the outputs among them."""
