@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,10 @@ _NAMES = {
 _NO_OPERATORS = frozenset({"Const", "Constant", "Input", "Output", "Parameter", "Result"})
 
 
+_HIDING = frozenset({"If", "Loop", "TensorIterator"})
+"""Layers that run graphs of their own, which the runtime graph does not show."""
+
+
 def runtime_facts(engine: Any, compiled: Any, path: Path | None) -> GraphFacts:
     """Facts of a compiled model's runtime graph; `path` is the file that it was read from."""
     operators: Counter[str] = Counter()
@@ -47,10 +52,16 @@ def runtime_facts(engine: Any, compiled: Any, path: Path | None) -> GraphFacts:
             operators[kind] += 1
         if kind == "Convert":
             casts |= _cast(node)
+    hiding = sorted(set(operators) & _HIDING)
     return GraphFacts(
+        notes=(
+            f"constants inside {', '.join(hiding)} are not in its runtime graph, so that none are counted",
+        )
+        if hiding
+        else (),
         origin=f"the runtime graph of openvino {engine.__version__.partition('-')[0]}",
         operators=dict(sorted(operators.items())),
-        dtypes=dict(sorted(dtypes.items())),
+        dtypes={} if hiding else dict(sorted(dtypes.items())),
         stored={} if path is None else _stored(engine, path),
         opset={} if path is None else _version(path),
         casts=casts,
@@ -66,12 +77,21 @@ def _cast(node: Any) -> dict[str, str]:
 
 
 def _stored(engine: Any, path: Path) -> dict[str, int]:
-    """Constants of the file by type. A subgraph's are those of the operators that hold it, and not counted."""
+    """Constants of the file by type, those of graphs inside operators included."""
     found: Counter[str] = Counter()
-    for node in engine.Core().read_model(str(path)).get_ops():
+    for node in _operators(engine.Core().read_model(str(path))):
         if node.get_type_name() == "Constant":
             found[_name(node.get_output_element_type(0).get_type_name())] += _elements(node)
     return dict(sorted(found.items()))
+
+
+def _operators(model: Any) -> Iterator[Any]:
+    for node in model.get_ops():
+        yield node
+        kind = node.get_type_name()
+        if kind in _HIDING:
+            for index in range(2 if kind == "If" else 1):
+                yield from _operators(node.get_function(index) if kind == "If" else node.get_function())
 
 
 def _version(path: Path) -> dict[str, int]:

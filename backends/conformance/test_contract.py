@@ -6,11 +6,14 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
 from backends.conformance.models import MODELS, KitModel
 from backends.conformance.plugin import Kit
 from backends.contract import PRECISIONS, ContractError, StateError, UnsupportedError, Variant
+from backends.graph_facts import check_graph_facts, parameters_of
+from backends.onnx_facts import onnx_facts
 
 MLP = MODELS["mlp"]
 
@@ -52,6 +55,34 @@ def test_effective_is_complete_and_plain(kit: Kit, precision: str) -> None:
     assert found["precision"] == precision
     assert isinstance(found["device"], str)
     assert found["device"]
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
+def test_graph_facts_are_sane(kit: Kit, model: KitModel) -> None:
+    """Where an adapter tells its graph: whole counts, operators, every weight that the model cannot do without."""
+    source = kit.source(model)
+    session = kit.open(source, kit.target.variant(model))
+    session.prepare(model.feeds(0, batch=1))
+    session.infer()
+    session.synchronize()
+    facts = session.graph()
+    if facts is None:
+        pytest.skip(f"unsupported: {model.name} fp32: the adapter does not tell its graph")
+    check_graph_facts(facts, kit.target.backend)
+    json.dumps(facts.to_json(), allow_nan=False)
+    assert facts.origin
+    assert sum(facts.operators.values()) > 0 or facts.notes
+    assert set(facts.casts) <= {spec.name for spec in model.inputs}
+    before = onnx_facts(onnx.load_model(str(source.onnx_path)), "the model").parameters
+    for known in (facts.parameters, parameters_of(facts.stored)):
+        # Vectors are folded into matrices, which no engine can do without; layouts pad.
+        assert known is None or before is None or 0.5 * before <= known <= 4 * before
+    # Asking disturbs nothing: the session still gives the same outputs.
+    again = session.download()
+    session.infer()
+    session.synchronize()
+    for name, value in session.download().items():
+        np.testing.assert_allclose(value, again[name], rtol=1e-5, atol=1e-5)
 
 
 def test_artefact_says_what_its_size_is(kit: Kit) -> None:
