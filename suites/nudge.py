@@ -15,6 +15,9 @@ import numpy as np
 
 from backends.contract import Array
 
+_SIZES = {"Resize": (1, 2), "Upsample": (1,), "Range": (0, 1, 2)}
+"""Operators -> their inputs, in floating point, that decide how large the output is."""
+
 
 @dataclass(frozen=True)
 class Nudge:
@@ -55,13 +58,44 @@ def moved_all(arrays: Mapping[str, Array], random: np.random.Generator, size: fl
 
 
 def moved_model(model: Any, random: np.random.Generator, size: float) -> Any:
-    """A copy of the `onnx.ModelProto` `model` whose floating-point initializers are moved."""
+    """A copy of the `onnx.ModelProto` `model` whose floating-point initializers are moved.
+
+    Those that decide sizes or places (the scales of a Resize) stay: moved, they would make another model of it.
+    """
     from onnx import numpy_helper
 
     copy = type(model)()
     copy.CopyFrom(model)
+    fixed = _deciding_sizes(copy.graph)
     for tensor in copy.graph.initializer:
         array = numpy_helper.to_array(tensor)
-        if array.dtype.kind == "f":
+        if array.dtype.kind == "f" and tensor.name not in fixed:
             tensor.CopyFrom(numpy_helper.from_array(moved(array, random, size), tensor.name))
     return copy
+
+
+def _deciding_sizes(graph: Any) -> set[str]:
+    """Constants, and tensors of sizes alone, from which whole numbers are made or that an operator reads as sizes."""
+    varying = {value.name for value in graph.input} - {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type not in ("Shape", "Size") and varying.intersection(node.input):
+            varying.update(node.output)
+    found: set[str] = set()
+    for node in reversed(graph.node):
+        if node.op_type in _SIZES:
+            read = [node.input[place] for place in _SIZES[node.op_type] if place < len(node.input)]
+        elif found.intersection(node.output) or _makes_whole_numbers(node):
+            read = list(node.input)
+        else:
+            continue
+        found.update(name for name in read if name and name not in varying)
+    return found
+
+
+def _makes_whole_numbers(node: Any) -> bool:
+    from onnx import helper
+
+    if node.op_type != "Cast":
+        return node.op_type in ("Floor", "Ceil", "Round")
+    to = next(attribute.i for attribute in node.attribute if attribute.name == "to")
+    return np.issubdtype(helper.tensor_dtype_to_np_dtype(to), np.integer)
