@@ -33,8 +33,9 @@ def tensor_values(
     """Job: compute the ONNX file `arguments["path"]` on the inputs `arrays` in `arguments["dtype"]`.
 
     "dtype" is "float64" or "float32" and replaces every floating-point type of the model (see `set_precision`).
-    "nudge" (a seed, if given): inputs and weights are moved by one rounding of float32 before (see `suites.nudge`).
-    "tensors" names what is kept (without it: all that nodes produce, but for constants), one file each in "folder".
+    "nudge" (a seed, if given): inputs, and constants of several dimensions, are moved by one rounding of float32 before
+    (see `suites.nudge`). "tensors" names what is kept (without it: all that nodes produce, but for constants), one
+    file each in "folder".
     Answers {"tensors": {name: {"file", "dtype", "shape"}}, "left_out": {name: why}, "lower": operators that the
     evaluator computes in float32 although float64 was asked, "random": operators that draw numbers}. What depends on
     an operator that cannot be run is left out, all else is there. Raises ModelError for a missing input.
@@ -58,7 +59,11 @@ def tensor_values(
     if arguments.get("nudge") is not None:
         random = np.random.default_rng([20, int(arguments["nudge"])])
         arrays = {name: moved(value, random, _ROUNDOFF) for name, value in arrays.items()}
-        constants = {name: moved(value, random, _ROUNDOFF) for name, value in constants.items()}
+        # Small constants may decide sizes and places (the scales of a Resize): they stay.
+        constants = {
+            name: moved(value, random, _ROUNDOFF) if value.ndim > 1 else value
+            for name, value in constants.items()
+        }
     wanted = arguments.get("tensors")
     walk = _Walk(model, dtype, constants, None if wanted is None else frozenset(wanted), folder)
     walk.run(arrays)

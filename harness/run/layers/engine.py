@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from backends.contract import Array, ModelSource
 from harness.run.layers.plan import Workshop
 from harness.run.opening import give_feeds, open_engine
 from harness.run.worker import Worker, WorkerFailure
-from harness.worker.tensors import unpack
+from harness.worker.tensors import pack, unpack
 
 INPUT_SET = "layers"
 
@@ -93,16 +94,29 @@ class Loaded:
         values = unpack(reply.fds[0], reply.head["layout"]) if reply.fds else {}
         return values, tuple(reply.head["tensors"]), tuple(reply.head["missing"])
 
+    def part(self, given: Mapping[str, Array], target: str, folder: Path) -> Array:
+        """`target` as the part of the model makes it that begins at the tensors `given` (see `Backend.run_part`)."""
+        fd, layout = pack(given)
+        try:
+            reply = self._ask(
+                "part",
+                {"artefact": self.artefact, "target": target, "folder": str(folder), "layout": layout},
+                fds=(fd,),
+            )
+        finally:
+            os.close(fd)
+        return unpack(reply.fds[0], reply.head["layout"])[target]
+
     def layers(self, folder: Path) -> list[dict[str, Any]]:
         """Layers of the engine's profile of one call (see `backends.profile.ProfiledLayer`)."""
         asked = {"calls": 1, "folder": str(folder), "artefact": self.artefact}
         layers: list[dict[str, Any]] = self._ask("profile", asked).head["profile"]["layers"]
         return layers
 
-    def _ask(self, op: str, arguments: Mapping[str, Any]) -> Any:
+    def _ask(self, op: str, arguments: Mapping[str, Any], fds: Sequence[int] = ()) -> Any:
         assert self._worker is not None
         limit = self._workshop.plan.deadline_s
-        reply = self._worker.request(op, {"set": INPUT_SET, **arguments}, deadline_s=limit, phase=op)
+        reply = self._worker.request(op, {"set": INPUT_SET, **arguments}, fds=fds, deadline_s=limit, phase=op)
         self._workshop.note(self._worker)
         return reply
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import shutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from harness.run.layers import reproduce_main
 from harness.run.layers.plan import Workshop
 
 if TYPE_CHECKING:
-    from harness.run.layers.minimise import Part
+    from harness.run.layers.parts import Part
     from harness.run.layers.places import Search
 
 
@@ -65,7 +66,10 @@ def write_reproduction(search: Search, place: Place, part: Part, facts: Mapping[
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "model.onnx").write_bytes(part.path.read_bytes())
+        for file in part.folder.iterdir():
+            # The reference's part is where expected.npz comes from; what else lies there is the adapter's.
+            if file.is_file() and file.name != "reference.onnx":
+                shutil.copyfile(file, folder / file.name)
         np.savez(folder / "inputs.npz", **dict(part.feeds))  # type: ignore[arg-type]
         np.savez(folder / "expected.npz", **expected)  # type: ignore[arg-type]
         (folder / "settings.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")

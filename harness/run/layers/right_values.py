@@ -29,8 +29,7 @@ class RightValues:
     names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        runs = (self.float64, self.float32, *self.neighbours)
-        object.__setattr__(self, "names", frozenset.intersection(*map(frozenset, runs)))
+        object.__setattr__(self, "names", frozenset(self.float64) & frozenset(self.float32))
 
     def right(self, name: str) -> Array:
         """The value in float64; integers as they are."""
@@ -42,7 +41,7 @@ class RightValues:
 
     def neighbours_of(self, name: str) -> tuple[Array, ...]:
         """The values in float32 from moved numbers."""
-        return tuple(_load(run[name]) for run in self.neighbours)
+        return tuple(_load(run[name]) for run in self.neighbours if name in run)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Sizes."""

@@ -89,7 +89,7 @@ def _search(workshop: Workshop, observer: Observer) -> LayerSearch:
         search = Search(workshop, graph, graphs, right, sightings, fusions)
         _look(search, values)
         firsts = _look_closer(search, values)
-        version = values.version
+        finding = _finding(search, values, firsts, observer)
     finally:
         values.close()
     found = LayerSearch(
@@ -97,13 +97,13 @@ def _search(workshop: Workshop, observer: Observer) -> LayerSearch:
         contender=plan.contender,
         variant=plan.variant,
         input_set=plan.input_set,
-        engine_version=version,
+        engine_version=values.version,
         tensors=sightings.all_tensors(),
         notes=search_notes(search, isinstance(values, MarkedValues)),
         only_in_model=() if plan.one_model else _missing(graph.tensors, right),
         only_in_reference=() if plan.one_model else tuple(sorted(right.names - set(graph.tensors))),
     )
-    return found.model_copy(update=_finding(search, firsts, observer))
+    return found.model_copy(update=finding)
 
 
 def _graphs(workshop: Workshop) -> tuple[Graph, Graphs]:
@@ -171,7 +171,9 @@ def _look_closer(search: Search, values: MarkedValues | HandedValues) -> tuple[s
     return beginnings(graph, sightings.tensors)[:PLACES]
 
 
-def _finding(search: Search, firsts: Sequence[str], observer: Observer) -> dict[str, object]:
+def _finding(
+    search: Search, values: MarkedValues | HandedValues, firsts: Sequence[str], observer: Observer
+) -> dict[str, object]:
     """Status, places and the smallest failing part."""
     outputs = [search.sightings.tensors.get(name) for name in search.graph.outputs]
     bad = [tensor for tensor in outputs if tensor is not None and tensor.status == "beyond"]
@@ -184,7 +186,7 @@ def _finding(search: Search, firsts: Sequence[str], observer: Observer) -> dict[
     ranked = sorted(places, key=lambda place: place.verdict == "amplified")
     if not ranked:
         return {"reason": "outputs are beyond their budgets, and no tensor could be seen where that begins"}
-    subgraph: Subgraph = minimise(search, ranked[0], observer)
+    subgraph: Subgraph = minimise(search, values, ranked[0], observer)
     return {"status": "found", "reason": ranked[0].words, "places": tuple(ranked), "subgraph": subgraph}
 
 

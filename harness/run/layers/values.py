@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from backends.contract import Array, TensorSpec
+from backends.contract import Array, ModelSource, TensorSpec
 from harness.run.layers.engine import Fusions, Loaded, read_fusions, run_engine
 from harness.run.layers.plan import Workshop
 from harness.run.layers.right_values import RightValues
@@ -44,6 +44,18 @@ class EngineValues(Protocol):
 
     def read(self, tensors: Sequence[str]) -> Iterable[Reading]:
         """Values of `tensors`, in one or more turns."""
+
+    @property
+    def enters(self) -> frozenset[str]:
+        """Tensors at which a part of the model can begin."""
+
+    def part(
+        self, path: Path, inputs: tuple[TensorSpec, ...], output: TensorSpec, feeds: Mapping[str, Array]
+    ) -> Array:
+        """`output` as the engine computes the part in the ONNX file `path` from `feeds`, alone.
+
+        What the adapter's script needs to do the same is left beside the file. Raises WorkerFailure.
+        """
 
     def close(self) -> None:
         """End what is running."""
@@ -123,6 +135,24 @@ class MarkedValues:
             return str(told["dtype"]), tuple(told["shape"])
         return self._right.dtype(name), self._right.shape(name)
 
+    @property
+    def enters(self) -> frozenset[str]:
+        """All of them: a file can be cut anywhere."""
+        return self._right.names
+
+    def part(
+        self, path: Path, inputs: tuple[TensorSpec, ...], output: TensorSpec, feeds: Mapping[str, Array]
+    ) -> Array:
+        """Build, load and run the part as a model of its own."""
+        source = ModelSource(
+            name=f"part of {self._workshop.plan.model.source.name}",
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            inputs=inputs,
+            outputs=(output,),
+            onnx_path=path,
+        )
+        return run_engine(self._workshop, source, feeds).outputs[output.name]
+
     def close(self) -> None:
         """Every file has a worker of its own, which has ended."""
 
@@ -156,6 +186,17 @@ class HandedValues:
                 {name: values[name] for name in outputs if name in values},
                 {name: "the engine has no such tensor" for name in missing if name not in outputs},
             )
+
+    @property
+    def enters(self) -> frozenset[str]:
+        """Those that it hands out."""
+        return frozenset(self._there)
+
+    def part(
+        self, path: Path, inputs: tuple[TensorSpec, ...], output: TensorSpec, feeds: Mapping[str, Array]
+    ) -> Array:
+        """Let the engine run the part of its own model; the file is a description only."""
+        return self._loaded.part(feeds, output.name, path.parent)
 
     def close(self) -> None:
         """End the worker."""
