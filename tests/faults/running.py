@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ import onnx
 from backends.base import Backend, Session
 from backends.catalogue import load_adapter
 from backends.contract import Array, ModelSource, TensorSpec, Variant
+from backends.digest import sha256_of
+from harness.run.observer import Silent
+from harness.run.references import References, make_references
 from suites.evaluator import evaluate
 from suites.inputs import make_inputs
 from suites.marked import mark, skeleton
@@ -52,6 +56,22 @@ def values(
 
 def tensors_of(model: Any) -> list[str]:
     return [name for node in model.graph.node for name in node.output if name]
+
+
+@cache
+def references(model: str) -> References:
+    """What the harness itself takes for right, for a healthy model on the input sets on which faults show."""
+    sets = {name: feeds(model, name) for name in ("normal:0", "zeros")}
+    with TemporaryDirectory() as folder:
+        return references_of(source_of(healthy(model), Path(folder), model), sets, ("fp32",))
+
+
+def references_of(
+    source: ModelSource, sets: Mapping[str, Mapping[str, Array]], precisions: Sequence[str]
+) -> References:
+    """References as every command makes them, in a worker."""
+    hashes = {name: sha256_of(arrays) for name, arrays in sets.items()}
+    return make_references(source, sets, hashes, 1, Silent(), precisions)
 
 
 @cache
