@@ -27,7 +27,7 @@ DOUBT = 1.25
 LATE_FAILS = 0.5
 """A call that leaves at least this share of the work to whoever reads the outputs has not done it."""
 LATE_DOUBT = 0.2
-LATE_SLACK_NS = 50_000
+LATE_SLACK_NS = 100_000
 """Reading outputs the first time may take so much longer than the second time: they are not in the caches yet."""
 
 WorkStatus = Literal["pass", "doubt", "fail", "unknown"]

@@ -156,7 +156,8 @@ class ContenderHost:
             cpu_start = time.process_time_ns()
             times = clock.timed_samples(call, head["samples"], head["calls"])
             cpu_ns = time.process_time_ns() - cpu_start
-        return Message({"cpu_ns": cpu_ns, "drift": self._drift(head["set"])}, payload=times.tobytes())
+        check_ns, drift = clock.elapsed_ns(lambda: self._drift(head["set"]))
+        return Message({"cpu_ns": cpu_ns, "drift": drift, "check_ns": check_ns}, payload=times.tobytes())
 
     def fresh(self, request: Message) -> Message:
         """Calls on inputs never seen against calls on seen ones; see `worker.fresh`. With the held-back outputs."""
