@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness.records.layers import Difference, PlaceVerdict, TensorError
+from harness.records.layers import Difference, LayerSearch, PlaceVerdict, TensorError
 
 
 def error_words(tensor: TensorError) -> str:
@@ -50,3 +50,14 @@ def place_words(
         told = "; ".join(f"{d.what} is {d.model}, in the reference {d.reference}" for d in differences[:3])
         what += f". {told}"
     return what
+
+
+def answer_words(found: LayerSearch) -> str:
+    """What a search found, in a sentence."""
+    if found.status == "found":
+        return found.reason
+    if found.status == "clean":
+        return f"no error beyond its budget ({found.reason})"
+    if found.status == "not_found":
+        return f"the place was not found: {found.reason}"
+    return f"n/a: {found.reason}"

@@ -92,9 +92,10 @@ def _figures(
     def sizes(error: Array) -> tuple[float, float]:
         return float(np.sqrt(np.sum(error**2) / count)) / scale, float(error.max()) / scale
 
-    error = np.abs(np.where(usable, wide - base, 0.0))
+    with np.errstate(invalid="ignore"):  # infinity minus infinity, where both are left out
+        error = np.abs(np.where(usable, wide - base, 0.0))
+        own = [sizes(np.abs(np.where(usable & np.isfinite(run), run - base, 0.0))) for run in runs]
     error_rms, error_max = sizes(error)
-    own = [sizes(np.abs(np.where(usable & np.isfinite(run), run - base, 0.0))) for run in runs]
     own_rms, own_max = (float(np.sqrt(np.mean(np.square(column)))) for column in zip(*own, strict=True))
     # Where the yardstick is exact by luck, the format's own rounding is still allowed; so is its coarseness near 0.
     least = max(UNIT_ROUNDOFF["fp32"], SMALLEST[precision] / scale / widening(precision))
