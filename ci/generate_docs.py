@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from harness.cli.main import COMMANDS, cli
+from harness.judge.conformance.document import ConformanceDocument
 from harness.judge.document import ComparisonDocument
 from harness.judge.load.curve import ThroughputDocument
 from harness.judge.profile.document import ProfileDocument
@@ -60,6 +61,7 @@ def generated() -> dict[str, str]:
         "comparison.schema.json": record_schema(ComparisonDocument),
         "throughput.schema.json": record_schema(ThroughputDocument),
         "profile.schema.json": record_schema(ProfileDocument),
+        "conformance.schema.json": record_schema(ConformanceDocument),
         "suite.schema.json": json.dumps(suite_json_schema(), indent=2, ensure_ascii=False) + "\n",
     }
 
