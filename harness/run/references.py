@@ -20,7 +20,7 @@ from typing import Any, Self
 from backends.contract import Array, ModelSource
 from harness.judge.parity.budgets import UNIT_ROUNDOFF, tie_size
 from harness.judge.parity.determinism import judge_agreement
-from harness.judge.parity.reference_outputs import Outputs
+from harness.judge.parity.reference_outputs import Outputs, summands_of
 from harness.judge.parity.reference_outputs import Reference as Reference
 from harness.judge.parity.reference_outputs import References as References
 from harness.records import SelfAgreement
@@ -132,7 +132,8 @@ def _all(asked: _Asked, *, by_engine: bool, why: str = "") -> References:
                 # Both would round alike: only moved numbers show what rounding does.
                 plain, *neighbours = neighbours
             ties = _ties(maker, name, right, {made.precision(each) for each in asked.precisions})
-            made.by_set[name] = Reference(right, plain, tuple(neighbours), ties)
+            summands = summands_of(asked.feeds[name])
+            made.by_set[name] = Reference(right, plain, tuple(neighbours), ties, summands)
             disagreements += maker.agreement(name, made.by_set[name])
             made.reference_name, made.yardstick_name = str(facts["description"]), str(own["description"])
             if made.strength != "independent":

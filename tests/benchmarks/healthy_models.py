@@ -75,15 +75,22 @@ def _deep(graph: _Graph) -> tuple[TensorSpec, TensorSpec]:
     return X, TensorSpec("y", "float32", ("batch", 32))
 
 
-def _norms(graph: _Graph) -> tuple[TensorSpec, TensorSpec]:
-    """Convolutions with instance normalisation and a sigmoid: variances of what may be constant."""
-    value = graph.add("Conv", "image", graph.weight(16, 3, 3, 3), graph.weight(16), pads=[1, 1, 1, 1])
-    for _ in range(3):
-        ones = [graph.constant(np.ones(16, np.float32)), graph.weight(16)]
-        normal = graph.add("InstanceNormalization", value, *ones, epsilon=1e-3)
-        value = graph.add("Conv", graph.add("Sigmoid", normal), graph.weight(16, 16, 3, 3), pads=[1, 1, 1, 1])
-    graph.add("AveragePool", value, output="y", kernel_shape=[2, 2], strides=[2, 2])
-    return IMAGE, TensorSpec("y", "float32", ("batch", 16, 8, 8))
+def _norms(size: int) -> Callable[[_Graph], tuple[TensorSpec, TensorSpec]]:
+    """Convolutions with instance normalisation and a sigmoid: of a constant picture the variance is 0."""
+
+    def build(graph: _Graph) -> tuple[TensorSpec, TensorSpec]:
+        value = graph.add("Conv", "image", graph.weight(16, 3, 3, 3), graph.weight(16), pads=[1, 1, 1, 1])
+        for _ in range(3):
+            ones = [graph.constant(np.ones(16, np.float32)), graph.weight(16)]
+            normal = graph.add("InstanceNormalization", value, *ones, epsilon=1e-3)
+            value = graph.add(
+                "Conv", graph.add("Sigmoid", normal), graph.weight(16, 16, 3, 3), pads=[1, 1, 1, 1]
+            )
+        graph.add("AveragePool", value, output="y", kernel_shape=[2, 2], strides=[2, 2])
+        image = TensorSpec("image", "float32", ("batch", 3, size, size))
+        return image, TensorSpec("y", "float32", ("batch", 16, size // 2, size // 2))
+
+    return build
 
 
 def _quantised(graph: _Graph) -> tuple[TensorSpec, TensorSpec]:
@@ -120,7 +127,8 @@ SMALL: Mapping[str, Callable[[_Graph], tuple[TensorSpec, TensorSpec]]] = {
     "labels": _classifier(1.0, "ArgMax"),
     "pooled": _pooled,
     "deep": _deep,
-    "norms": _norms,
+    "norms": _norms(16),
+    "wide-norms": _norms(96),
     "quantised": _quantised,
 }
 

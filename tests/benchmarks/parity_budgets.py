@@ -73,6 +73,7 @@ KIT = (
     Healthy("branch"),
     Healthy("bulk"),
 )
+HARD = tuple(Healthy(name, (1, 2), FEW_SETS) if name == "wide-norms" else Healthy(name) for name in SMALL)
 
 
 def engine_outputs(
@@ -96,7 +97,7 @@ def engine_outputs(
 def collect(folder: Path, only: Sequence[str], contenders: Sequence[str]) -> None:
     """Keep raw outputs, one file for each model, batch and contender; files that are there stay."""
     folder.mkdir(parents=True, exist_ok=True)
-    for model in (*KIT, *(Healthy(name) for name in SMALL), *BUILT_IN):
+    for model in (*KIT, *HARD, *BUILT_IN):
         if only and model.name not in only:
             continue
         for batch in model.batches:
@@ -171,17 +172,20 @@ def _flat(references: References) -> dict[str, Array]:
         kept |= {
             f"{what}/{name}/{output}": value for what, run in runs.items() for output, value in run.items()
         }
+        kept[f"summands/{name}/"] = np.array(one.summands)
     kept[f"precision/{references.own_precision}/"] = np.zeros(0)
     return kept
 
 
 def _unflat(kept: Mapping[str, Array]) -> References:
     runs: dict[str, dict[str, dict[str, Array]]] = {}
-    made = References()
+    made, summands = References(), {}
     for place, value in kept.items():
         what, name, output = place.split("/", 2)
         if what == "precision":
             made.own_precision = name
+        elif what == "summands":
+            summands[name] = int(value)
         else:
             runs.setdefault(name, {}).setdefault(what, {})[output] = value
     for name, by_kind in runs.items():
@@ -191,7 +195,11 @@ def _unflat(kept: Mapping[str, Array]) -> References:
                 ties.setdefault(what.split()[1], []).append(run)
         neighbours = tuple(run for what, run in by_kind.items() if what.startswith("neighbour"))
         made.by_set[name] = Reference(
-            by_kind["right"], by_kind["yardstick"], neighbours, {p: tuple(t) for p, t in ties.items()}
+            by_kind["right"],
+            by_kind["yardstick"],
+            neighbours,
+            {p: tuple(t) for p, t in ties.items()},
+            summands[name],
         )
     return made
 

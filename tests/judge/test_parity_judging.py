@@ -10,9 +10,9 @@ import pytest
 
 from backends.contract import Array, TensorSpec
 from harness.judge.parity import independent_outputs, judge_output, judge_outputs, judge_parity, worst_place
-from harness.judge.parity.budgets import INT8_SHARE, coarser, tie_size
+from harness.judge.parity.budgets import INT8_SHARE, budgets, coarser, tie_size
 from harness.judge.parity.determinism import judge_agreement
-from harness.judge.parity.reference_outputs import Reference, References
+from harness.judge.parity.reference_outputs import Reference, References, summands_of
 from harness.records import SelfAgreement
 
 U = 2.0**-24
@@ -135,6 +135,32 @@ def test_one_wrong_element_in_a_saturated_softmax() -> None:
     yardstick = right.astype(np.float32)
     assert judge_output("y", "s", yardstick, right, yardstick, "fp32").status == "pass"
     assert judge_output("y", "s", yardstick[:, ::-1], right, yardstick, "bf16").status == "fail"
+
+
+# Inputs that are constant.
+
+
+def test_sums_of_equal_numbers_err_with_their_number() -> None:
+    """A mean of n equal numbers in float32, added one by one in each of 16 lanes, as vector units do."""
+    right, count = np.array([np.float64(np.float32(0.7371))]), 76_800
+    lanes = np.cumsum(np.full((count // 16, 16), np.float32(0.7371)), axis=0, dtype=np.float32)[-1]
+    summed = np.array([lanes.sum(dtype=np.float32) / np.float32(count)])
+    yardstick = right.astype(np.float32)
+    alone = judge_output("y", "ones", summed, right, yardstick, "fp32")
+    assert alone.status == "fail" and alone.ratio_rms is not None and alone.ratio_rms > 100
+    assert judge_output("y", "ones", summed, right, yardstick, "fp32", summands=count).status == "pass"
+    wrong = summed * np.float32(1.001)
+    assert judge_output("y", "ones", wrong, right, yardstick, "fp32", summands=count).status == "fail"
+
+
+def test_what_is_constant() -> None:
+    flat = np.zeros((2, 3, 8, 8), np.float32)
+    assert summands_of({"x": flat}) == 192
+    assert summands_of({"x": flat, "small": np.ones((2, 4), np.float32), "i": np.arange(4)}) == 192
+    assert summands_of({"x": flat, "y": np.arange(4, dtype=np.float32)}) == 1
+    assert summands_of({"tokens": np.zeros((2, 8), np.int64)}) == 1
+    assert budgets("fp32", 1e-6, 100)[0] == 10 * budgets("fp32", 1e-6)[0]
+    assert budgets("bf16", 1e-6, 100) == budgets("bf16", 1e-6)
 
 
 # Integers.

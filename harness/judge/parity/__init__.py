@@ -3,8 +3,7 @@
 Pure functions of arrays. `docs/decisions/0004-parity-budgets.md` says where the budgets come from.
 """
 
-from harness.judge.parity.budgets import BUDGET_MAX as BUDGET_MAX
-from harness.judge.parity.budgets import BUDGET_RMS as BUDGET_RMS
+from harness.judge.parity.budgets import BUDGET as BUDGET
 from harness.judge.parity.budgets import UNIT_ROUNDOFF as UNIT_ROUNDOFF
 from harness.judge.parity.budgets import budgets as budgets
 from harness.judge.parity.dependence import independent_outputs as independent_outputs

@@ -10,11 +10,14 @@ import math
 UNIT_ROUNDOFF = {"fp32": 2.0**-24, "tf32": 2.0**-11, "fp16": 2.0**-11, "bf16": 2.0**-8}
 """Half the distance from 1 to the next number of the format (Higham, *Accuracy and Stability*, 2.1)."""
 
-BUDGET_RMS = 10.0
-"""Yardsticks of error that a float32 engine may have: another order of summation, fused or Winograd kernels."""
+BUDGET = 10.0
+"""Yardsticks of error that a float32 engine may have: another order of summation, approximated functions, Winograd."""
 
-BUDGET_MAX = 20.0
-"""The same for the largest single error."""
+BUDGET_LOW = 5.0
+"""The same for lower precisions, in their own roundings: engines add up in float32, so there is less to differ in."""
+
+LARGEST = 1.5
+"""The largest single error may be so many times further from the yardstick's: it varies more than a mean does."""
 
 QUANTISERS = 128
 CREST = 4.0
@@ -39,14 +42,19 @@ float16, which are not, lie 2^-24 apart."""
 _COARSENESS = ("fp32", "tf32", "fp16", "bf16", "int8")
 
 
-def budgets(precision: str, yardstick: float) -> tuple[float, float]:
-    """Budgets (root mean square, maximum) in yardsticks. Lower precisions scale with their unit roundoff.
+def budgets(precision: str, yardstick: float, summands: int = 1) -> tuple[float, float]:
+    """Budgets (root mean square, maximum) in yardsticks.
 
-    `yardstick` is the unit: an error relative to the output's own size.
+    `yardstick` is the unit: an error relative to the output's own size. `summands` is how many equal numbers the
+    inputs have, where they are constant: then all roundings of a sum go the same way, and the error of n summands grows
+    with n rather than with its square root (Higham and Mary, *A New Approach to Probabilistic Rounding Error
+    Analysis*, 2019).
     """
     if precision == "int8":
         return INT8_SHARE / yardstick, INT8_LARGEST / yardstick
-    return BUDGET_RMS * widening(precision), BUDGET_MAX * widening(precision)
+    in_float32 = BUDGET * math.sqrt(summands)
+    allowed = in_float32 if precision == "fp32" else max(BUDGET_LOW * widening(precision), in_float32)
+    return allowed, LARGEST * allowed
 
 
 def widening(precision: str) -> float:
@@ -61,4 +69,4 @@ def coarser(a: str, b: str) -> str:
 
 def tie_size(precision: str) -> float:
     """How far numbers are moved, as a share of themselves, to see which integers a precision may rightly change."""
-    return INT8_SHARE if precision == "int8" else BUDGET_RMS * UNIT_ROUNDOFF[precision]
+    return INT8_SHARE if precision == "int8" else BUDGET * UNIT_ROUNDOFF[precision]

@@ -94,6 +94,7 @@ def judge_outputs(
                 neighbours=[run[key] for run in reference.neighbours],
                 ties=[run[key] for run in reference.ties.get(budgeted, ())],
                 typical=typical[key],
+                summands=reference.summands,
             )
             if (name, key) in random and _comparable(outputs[name].get(key), reference.right[key]):
                 # The yardstick's error is as random as the rest: no unit to count in.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backends.contract import Array
-from harness.judge.parity.budgets import BUDGET_MAX, BUDGET_RMS, SMALLEST, UNIT_ROUNDOFF, budgets, widening
+from harness.judge.parity.budgets import SMALLEST, UNIT_ROUNDOFF, budgets, widening
 from harness.records import OutputParity, ParityStatus
 
 
@@ -32,14 +32,15 @@ def judge_output(
     neighbours: Sequence[Array] = (),
     ties: Sequence[Array] = (),
     typical: float = 0.0,
+    summands: int = 1,
 ) -> OutputParity:
     """One output on one input set. `reference` is float64 (or an integer type), `yardstick` the same in float32.
 
     `neighbours` are further yardsticks, from inputs and weights moved by one rounding; `ties` what integers become
     when those are moved by the whole budget of `precision`. `typical` is the output's usual size (root mean square):
-    an output that is zero but for rounding on this input set is measured by it.
+    an output that is zero but for rounding on this input set is measured by it. `summands`: see `budgets`.
     """
-    empty = _Verdict(name, input_set)
+    empty = _Verdict(name, input_set, precision)
     if actual is None:
         return empty.made("fail", "the engine did not return this output")
     if actual.shape != reference.shape:
@@ -67,8 +68,8 @@ def judge_output(
     # Where the yardstick is exact by luck, the format's own rounding is still allowed; so is its coarseness near 0.
     least = max(UNIT_ROUNDOFF["fp32"], SMALLEST[precision] / scale / widening(precision))
     unit_rms, unit_max = max(own_rms, least), max(own_max, least)
-    budget_rms, _ = budgets(precision, unit_rms)
-    _, budget_max = budgets(precision, unit_max)
+    budget_rms, _ = budgets(precision, unit_rms, summands)
+    _, budget_max = budgets(precision, unit_max, summands)
     ratio_rms, ratio_max = found.rms / unit_rms, found.largest / unit_max
     good = ratio_rms <= budget_rms and ratio_max <= budget_max
     return OutputParity(
@@ -113,9 +114,11 @@ def errors(actual: Array, right: Array, scale: float) -> Errors:
 class _Verdict:
     name: str
     input_set: str
+    precision: str
 
     def made(self, status: ParityStatus, reason: str, where: tuple[int, ...] | None = None) -> OutputParity:
         """A verdict without figures."""
+        budget_rms, budget_max = budgets(self.precision, UNIT_ROUNDOFF["fp32"])
         return OutputParity(
             output=self.name,
             input_set=self.input_set,
@@ -125,8 +128,8 @@ class _Verdict:
             error_max=None,
             yardstick_rms=None,
             yardstick_max=None,
-            budget_rms=BUDGET_RMS,
-            budget_max=BUDGET_MAX,
+            budget_rms=budget_rms,
+            budget_max=budget_max,
             worst_index=where,
         )
 

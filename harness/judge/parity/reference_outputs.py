@@ -19,13 +19,23 @@ class Reference:
 
     `neighbours` are further runs in float32, from inputs and weights moved by one rounding; together with the
     yardstick's they show what error float32 has here. `ties`, by precision, are runs from inputs and weights moved by
-    the precision's whole budget, made where an output holds integers: what an index may rightly become.
+    the precision's whole budget, made where an output holds integers: what an index may rightly become. `summands`:
+    how many equal numbers an item of the inputs has, where these are constant.
     """
 
     right: Outputs
     yardstick: Outputs
     neighbours: tuple[Outputs, ...] = ()
     ties: Mapping[str, tuple[Outputs, ...]] = field(default_factory=dict)
+    summands: int = 1
+
+
+def summands_of(feeds: Outputs) -> int:
+    """How many equal numbers the largest floating-point input has for each item of a batch; 1 where one varies."""
+    floats = [array for array in feeds.values() if array.dtype.kind == "f" and array.size]
+    if any((array != array.flat[0]).any() for array in floats):
+        return 1
+    return max((array.size // (array.shape[0] if array.ndim > 1 else 1) for array in floats), default=1)
 
 
 @dataclass
