@@ -44,6 +44,12 @@ def run_case(arguments: dict[str, Any], _arrays: dict[str, Array]) -> tuple[dict
     return {"problem": None}, outputs
 
 
+def describe(arguments: dict[str, Any], _arrays: dict[str, Array]) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Job: what "backend" with "flavour" builds from, and in which precisions."""
+    can = load_adapter(arguments["backend"]).capabilities(arguments["flavour"])
+    return {"sources": list(can.sources), "precisions": list(can.precisions)}, {}
+
+
 class _Steps:
     """The steps of one case; `phase` is the one that it is in."""
 
