@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, case, func, select
+from sqlalchemy import Column, Connection, RowMapping, case, func, null, select
 
 from results import schema
 from results.owner import Owner
@@ -59,20 +59,28 @@ def runs(connection: Connection, limit: int, model: str | None, machine_id: str 
 
 
 def _counts(connection: Connection, ids: list[str]) -> dict[str, list[RowMapping]]:
-    """Per run, one row for each model and contender with its number of results, or of parity checks."""
+    """Per run, one row for each model and contender with its number of results, parity checks or conformance cases.
+
+    Conformance cases have no model; one that was run counts as measured.
+    """
+    results, checks, cases = schema.results.c, schema.parity_checks.c, schema.conformance_outcomes.c
     counted: dict[str, list[RowMapping]] = {}
-    for table in (schema.results, schema.parity_checks):
-        columns = (table.c.run_id, table.c.model, table.c.contender)
+    for columns, measured in (
+        ((results.run_id, results.model, results.contender), results.status == "measured"),
+        ((checks.run_id, checks.model, checks.contender), checks.status == "measured"),
+        ((cases.run_id, null().label("model"), cases.contender), cases.outcome != "excluded"),
+    ):
+        run_id = columns[0]
         for start in range(0, len(ids), schema.CHUNK):
             found = connection.execute(
                 select(
                     *columns,
                     func.count().label("results"),
-                    func.sum(case((table.c.status == "measured", 1), else_=0)).label("measured"),
+                    func.sum(case((measured, 1), else_=0)).label("measured"),
                 )
-                .where(table.c.run_id.in_(ids[start : start + schema.CHUNK]))
-                .group_by(*columns)
-                .order_by(table.c.model, table.c.contender)
+                .where(run_id.in_(ids[start : start + schema.CHUNK]))
+                .group_by(*(column for column in columns if isinstance(column, Column)))
+                .order_by(*(column for column in columns if isinstance(column, Column)))
             ).mappings()
             for row in found:
                 counted.setdefault(row["run_id"], []).append(row)
@@ -94,7 +102,7 @@ def _summary(row: RowMapping, counted: list[RowMapping]) -> RunSummary:
         commit=row["commit_id"],
         branch=row["branch"],
         harness_version=row["harness_version"],
-        models=tuple(dict.fromkeys(each["model"] for each in counted)),
+        models=tuple(dict.fromkeys(each["model"] for each in counted if each["model"])),
         contenders=tuple(dict.fromkeys(each["contender"] for each in counted)),
         results=sum(each["results"] for each in counted),
         measured=sum(each["measured"] for each in counted),

@@ -10,33 +10,23 @@ types below a byte take one byte an element). The index says where in them each 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from backends.contract import Array, TensorSpec
+from backends.contract import Array
 from suites import cache
 from suites.errors import ModelError
+from suites.onnx_case_writer import Case, CaseWriter, inputs_of, operator_of
 
 KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator", "light")
 INDEX, MODELS, TENSORS = "index.json", "models.bin", "tensors.bin"
 LAYOUT = 1
 """Raised when the files change their meaning, so that older exports are made again."""
-
-_RANDOM = {
-    "Bernoulli",
-    "Multinomial",
-    "RandomNormal",
-    "RandomNormalLike",
-    "RandomUniform",
-    "RandomUniformLike",
-}
 
 
 def export_key(onnx_version: str) -> str:
@@ -70,7 +60,7 @@ def _fill(folder: Path) -> dict[str, Any]:
 
     index = []
     with (folder / MODELS).open("wb") as models, (folder / TENSORS).open("wb") as tensors:
-        writer = _Writer(models, tensors)
+        writer = CaseWriter(models, tensors)
         for case in _cases():
             index.append(writer.write(case))
     index.sort(key=lambda entry: (KINDS.index(entry["kind"]), entry["name"]))
@@ -78,19 +68,7 @@ def _fill(folder: Path) -> dict[str, Any]:
     return {"cases": len(index), "onnx": onnx.__version__}
 
 
-@dataclass
-class _Case:
-    name: str
-    kind: str
-    model: Any
-    data_sets: list[tuple[list[Any], list[Any]]]
-    rtol: float
-    atol: float
-    operator: str = ""
-    problem: str = field(default="")
-
-
-def _cases() -> Iterator[_Case]:
+def _cases() -> Iterator[Case]:
     from onnx.backend.test.case import node as node_cases
     from onnx.backend.test.loader import load_model_tests
 
@@ -102,9 +80,9 @@ def _cases() -> Iterator[_Case]:
     for case in nodes:
         # A case "X_expanded..." is case X with its operator written out as the function that defines it.
         node = about.get(case.name) or about.get(case.name.partition("_expanded")[0])
-        operator = "" if node is None else _operator(node)
+        operator = "" if node is None else operator_of(node)
         sets = [(list(inputs), list(outputs)) for inputs, outputs in case.data_sets or ()]
-        yield _Case(case.name, "node", case.model, sets, case.rtol, case.atol, operator)
+        yield Case(case.name, "node", case.model, sets, case.rtol, case.atol, operator)
     for kind in KINDS[1:-1]:
         for case in load_model_tests(kind=kind):
             yield _from_folder(case, kind)
@@ -112,21 +90,21 @@ def _cases() -> Iterator[_Case]:
         yield _light(case)
 
 
-def _from_folder(case: Any, kind: str) -> _Case:
+def _from_folder(case: Any, kind: str) -> Case:
     import onnx
 
     folder = Path(case.model_dir)
     model = onnx.load(folder / "model.onnx")
-    inputs, outputs = _inputs(model), list(model.graph.output)
+    inputs, outputs = inputs_of(model), list(model.graph.output)
     sets = []
     for data in sorted(folder.glob("test_data_set*")):
         given = _read_all(data, "input", [value.type for value in inputs])
         expected = _read_all(data, "output", [value.type for value in outputs])
         sets.append((given, expected))
-    return _Case(case.name, kind, model, sets, case.rtol, case.atol, _only_operator(model))
+    return Case(case.name, kind, model, sets, case.rtol, case.atol, _only_operator(model))
 
 
-def _light(case: Any) -> _Case:
+def _light(case: Any) -> Case:
     """A whole network; its input is the ramp that onnx's own runner makes, its output comes with onnx."""
     import onnx
 
@@ -134,7 +112,7 @@ def _light(case: Any) -> _Case:
     path = Path(onnx.__file__).parent.parent / case.url
     model = onnx.load(path)
     given: list[Any] = []
-    for value in _inputs(model):
+    for value in inputs_of(model):
         shape = tuple(dim.dim_value or 1 for dim in value.type.tensor_type.shape.dim)
         size = int(np.prod(shape))
         given.append((np.arange(size).reshape(shape) / size).astype(np.float32))
@@ -142,7 +120,7 @@ def _light(case: Any) -> _Case:
         _read(path.with_name(f"{path.stem}_output_{index}.pb"), value.type)
         for index, value in enumerate(model.graph.output)
     ]
-    return _Case(case.name, "light", model, [(given, expected)], case.rtol, case.atol, "")
+    return Case(case.name, "light", model, [(given, expected)], case.rtol, case.atol, "")
 
 
 def _read_all(folder: Path, role: str, types: list[Any]) -> list[Any]:
@@ -168,138 +146,7 @@ class _Uncarried(str):
     """The kind of a value that is no tensor."""
 
 
-def _inputs(model: Any) -> list[Any]:
-    constants = {tensor.name for tensor in model.graph.initializer}
-    return [value for value in model.graph.input if value.name not in constants]
-
-
-def _operator(node: Any) -> str:
-    return str(node.op_type) if node.domain in ("", "ai.onnx") else f"{node.domain}:{node.op_type}"
-
-
 def _only_operator(model: Any) -> str:
     """The operator of a model that has only one beside constants; empty for others."""
-    operators = {_operator(node) for node in model.graph.node} - {"Constant"}
+    operators = {operator_of(node) for node in model.graph.node} - {"Constant"}
     return operators.pop() if len(operators) == 1 else ""
-
-
-class _Writer:
-    """Appends cases to the two big files, and tells what the index says of each."""
-
-    def __init__(self, models: BinaryIO, tensors: BinaryIO) -> None:
-        self._models = models
-        self._tensors = tensors
-
-    def write(self, case: _Case) -> dict[str, Any]:
-        """Append one case. A case that cannot be carried is in the index with its reason, and nowhere else."""
-        model = case.model
-        inputs, outputs = _inputs(model), list(model.graph.output)
-        entry: dict[str, Any] = {
-            "name": case.name,
-            "kind": case.kind,
-            "operator": case.operator,
-            "operators": sorted({_operator(node) for node in model.graph.node}),
-            "opset": _opset(model, case.operator),
-            "domains": {each.domain or "ai.onnx": each.version for each in model.opset_import},
-            "random": _is_random(model, case),
-            "rtol": case.rtol,
-            "atol": case.atol,
-            "reason": _reason(inputs, outputs),
-            "dtypes": _dtypes([*inputs, *outputs]),
-        }
-        digest = hashlib.sha256(model.SerializeToString(deterministic=True))
-        digest.update(f"{case.rtol} {case.atol}".encode())
-        if not entry["reason"]:
-            entry["model"] = self._append(self._models, model.SerializeToString(deterministic=True))
-            entry["inputs"] = [_spec(value).to_json() for value in inputs]
-            entry["outputs"] = [_spec(value).to_json() for value in outputs]
-            entry["data_sets"] = [
-                {
-                    "inputs": self._arrays(given, inputs, digest),
-                    "outputs": self._arrays(expected, outputs, digest),
-                }
-                for given, expected in case.data_sets
-            ]
-        entry["sha256"] = digest.hexdigest()
-        return entry
-
-    def _arrays(self, values: list[Any], declared: list[Any], digest: Any) -> list[dict[str, Any]]:
-        written = []
-        for value, info in zip(values, declared, strict=True):
-            array = np.asarray(_array(value))
-            digest.update(f"{info.name} {array.dtype.name} {array.shape}".encode())
-            digest.update(array.tobytes())
-            place = self._append(self._tensors, array.tobytes())
-            written.append(
-                {"name": info.name, "dtype": array.dtype.name, "shape": list(array.shape), **place}
-            )
-        return written
-
-    def _append(self, file: BinaryIO, data: bytes) -> dict[str, int]:
-        # Aligned, so that a mapped tensor can be used where it is.
-        file.write(bytes(-file.tell() % 64))
-        offset = file.tell()
-        file.write(data)
-        return {"offset": offset, "bytes": len(data)}
-
-
-def _array(value: Any) -> Any:
-    import onnx
-
-    return onnx.numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
-
-
-def _opset(model: Any, operator: str) -> int:
-    """The version of the operator's set that the model asks for; of ONNX's own set for a whole model."""
-    domain = operator.partition(":")[0] if ":" in operator else ""
-    versions = {("" if e.domain == "ai.onnx" else e.domain): e.version for e in model.opset_import}
-    return int(versions.get(domain, next(iter(versions.values()))))
-
-
-def _is_random(model: Any, case: _Case) -> bool:
-    """Whether the specification leaves the values open: a random operator, or a dropout told to train."""
-    operators = {node.op_type for node in model.graph.node}
-    if operators & _RANDOM:
-        return True
-    return "Dropout" in operators and "training" in case.name and "zero_ratio" not in case.name
-
-
-def _reason(inputs: list[Any], outputs: list[Any]) -> str:
-    """Why our contract cannot carry a case; empty when it can."""
-    import onnx
-
-    for role, values in (("input", inputs), ("output", outputs)):
-        for value in values:
-            kind = value.type.WhichOneof("value")
-            if kind != "tensor_type":
-                return f"its {role}s are not all tensors: {kind.removesuffix('_type')}"
-            if value.type.tensor_type.elem_type == onnx.TensorProto.STRING:
-                return f"its {role}s are not all numbers: string"
-    return ""
-
-
-def _dtypes(values: list[Any]) -> list[str]:
-    return sorted(
-        {
-            _dtype(value)
-            for value in values
-            if value.type.WhichOneof("value") == "tensor_type" and value.type.tensor_type.elem_type
-        }
-    )
-
-
-def _dtype(value: Any) -> str:
-    import onnx
-
-    if value.type.tensor_type.elem_type == onnx.TensorProto.STRING:
-        return "string"
-    return str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)).name)
-
-
-def _spec(value: Any) -> TensorSpec:
-    dims = value.type.tensor_type.shape.dim
-    shape = tuple(
-        int(dim.dim_value) if dim.HasField("dim_value") else (dim.dim_param or f"{value.name}_dim{axis}")
-        for axis, dim in enumerate(dims)
-    )
-    return TensorSpec(value.name, _dtype(value), shape)

@@ -125,3 +125,10 @@ def test_deleting_a_run_takes_its_outcomes_along(store, two):
     with store._writing() as connection:
         connection.execute(delete(schema.runs).where(schema.runs.c.id == two[1].id))
     assert [v.engine_version for v in store.conformance_versions("ort")] == ["1.30.0"]
+
+
+def test_a_list_of_runs_names_the_contenders_and_counts_the_cases(store):
+    save(store, "1.0", result("passes", "a"), result("fails", "b"), result("excluded", "c"))
+    (summary,) = store.runs()
+    assert (summary.kind, summary.models, summary.contenders) == ("conformance", (), ("ort",))
+    assert (summary.results, summary.measured) == (3, 2)

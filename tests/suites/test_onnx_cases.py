@@ -10,6 +10,7 @@ import pytest
 
 from backends.dtypes import dtype_of
 from suites import onnx_cases
+from suites.onnx_case_writer import array_of
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_content_is_that_of_onnx(exported, index):
         for given, (inputs, outputs) in zip(entry["data_sets"], case.data_sets, strict=True):
             for places, arrays in ((given["inputs"], inputs), (given["outputs"], outputs)):
                 for place, array in zip(places, arrays, strict=True):
-                    right = np.asarray(onnx_cases._array(array))
+                    right = np.asarray(array_of(array))
                     found = read(exported, place)
                     assert (found.dtype, found.shape) == (right.dtype, right.shape)
                     assert found.tobytes() == right.tobytes()
