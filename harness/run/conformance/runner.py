@@ -206,7 +206,9 @@ class _Lanes:
         self._stopping = threading.Event()
         settings = LaneSettings(plan.deadline_s, plan.memory_limit, folder)
         self._lanes = [Lane(ref, plan.cases, settings) for _ in range(max(1, min(plan.jobs, self._count)))]
-        self._threads = [threading.Thread(target=self._work, args=(lane,)) for lane in self._lanes]
+        self._threads = [
+            threading.Thread(target=self._work, args=(lane,), daemon=True) for lane in self._lanes
+        ]
 
     def results(self) -> Iterator[CaseResult]:
         """Results as they come. An error in a lane (not in a worker) is raised here."""
