@@ -37,7 +37,7 @@ YARDSTICK_RUNS = 3
 fifth of its expectation once in 330 times; of one, once in 6."""
 
 TIE_RUNS = 16
-"""An index that an engine rightly flips has a margin within its error; moved by the whole budget, ten times that, it
+"""An index that an engine rightly flips has a margin within its error; moved by ten roundings, several times that, it
 flips in nearly every second run: none of 16 flips once in 10^4 times."""
 
 _NO_RUNTIME = "pip install 'inference-harness[ort]'"

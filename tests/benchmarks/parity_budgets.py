@@ -4,7 +4,7 @@
 reference's. `derive` judges the kept outputs with the code that judges comparisons, and prints the table of decision
 0004: the largest ratio by model and contender, in roundings of its precision, and its share of the budget.
 
-    python -m tests.benchmarks.parity_budgets collect FOLDER [--only MODEL ..] [--contenders torch ort ..]
+    python -m tests.benchmarks.parity_budgets collect FOLDER [--only MODEL ..] [--contenders ort ..] [--sets zeros ..]
     python -m tests.benchmarks.parity_budgets derive FOLDER
 """
 
@@ -15,7 +15,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,13 +94,17 @@ def engine_outputs(
     return outputs
 
 
-def collect(folder: Path, only: Sequence[str], contenders: Sequence[str]) -> None:
+def collect(
+    folder: Path, only: Sequence[str], contenders: Sequence[str], batches: Sequence[int], sets: Sequence[str]
+) -> None:
     """Keep raw outputs, one file for each model, batch and contender; files that are there stay."""
     folder.mkdir(parents=True, exist_ok=True)
     for model in (*KIT, *HARD, *BUILT_IN):
         if only and model.name not in only:
             continue
-        for batch in model.batches:
+        if sets:
+            model = replace(model, sets=tuple(sets))
+        for batch in batches or model.batches:
             try:
                 source, feeds, references = _ready(model, batch, folder)
             except ValueError as error:
@@ -139,7 +143,7 @@ def _collect_one(
 def _ready(
     model: Healthy, batch: int, folder: Path
 ) -> tuple[ModelSource, dict[str, Mapping[str, Array]], References]:
-    if model in BUILT_IN:
+    if model.name in {each.name for each in BUILT_IN}:
         resolved = resolve_model(model.name, model.name, Silent(), threads=THREADS)
         source, ranges = resolved.source, resolved.ranges
     else:
@@ -255,10 +259,12 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", nargs="*", default=())
     parser.add_argument("--contenders", nargs="*", default=CONTENDERS)
+    parser.add_argument("--batches", nargs="*", type=int, default=())
+    parser.add_argument("--sets", nargs="*", default=())
     asked = parser.parse_args()
     if asked.what == "derive":
         return derive(asked.folder)
-    collect(asked.folder, asked.only, asked.contenders)
+    collect(asked.folder, asked.only, asked.contenders, asked.batches, asked.sets)
     return 0
 
 

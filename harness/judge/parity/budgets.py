@@ -10,11 +10,14 @@ import math
 UNIT_ROUNDOFF = {"fp32": 2.0**-24, "tf32": 2.0**-11, "fp16": 2.0**-11, "bf16": 2.0**-8}
 """Half the distance from 1 to the next number of the format (Higham, *Accuracy and Stability*, 2.1)."""
 
-BUDGET = 10.0
+BUDGET = 20.0
 """Yardsticks of error that a float32 engine may have: another order of summation, approximated functions, Winograd."""
 
 BUDGET_LOW = 5.0
 """The same for lower precisions, in their own roundings: engines add up in float32, so there is less to differ in."""
+
+TIE_ROUNDINGS = 10.0
+"""How many roundings of its precision an engine's error may be worth where it flips a near-tie."""
 
 LARGEST = 1.5
 """The largest single error may be so many times further from the yardstick's: it varies more than a mean does."""
@@ -69,4 +72,4 @@ def coarser(a: str, b: str) -> str:
 
 def tie_size(precision: str) -> float:
     """How far numbers are moved, as a share of themselves, to see which integers a precision may rightly change."""
-    return INT8_SHARE if precision == "int8" else BUDGET * UNIT_ROUNDOFF[precision]
+    return INT8_SHARE if precision == "int8" else TIE_ROUNDINGS * UNIT_ROUNDOFF[precision]

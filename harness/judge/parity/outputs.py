@@ -37,7 +37,7 @@ def judge_output(
     """One output on one input set. `reference` is float64 (or an integer type), `yardstick` the same in float32.
 
     `neighbours` are further yardsticks, from inputs and weights moved by one rounding; `ties` what integers become
-    when those are moved by the whole budget of `precision`. `typical` is the output's usual size (root mean square):
+    when those are moved by ten roundings of `precision`. `typical` is the output's usual size (root mean square):
     an output that is zero but for rounding on this input set is measured by it. `summands`: see `budgets`.
     """
     empty = _Verdict(name, input_set, precision)
@@ -152,7 +152,7 @@ def _judge_integers(empty: _Verdict, actual: Array, right: Array, runs: Sequence
     flipped = int(other.sum())
     note = (
         f"{flipped} of {right.size} integers differ, as they do in the reference when inputs and weights are moved "
-        "within the precision's budget: near-ties"
+        "by ten roundings of the precision: near-ties"
         if flipped
         else ""
     )

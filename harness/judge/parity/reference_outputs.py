@@ -19,7 +19,7 @@ class Reference:
 
     `neighbours` are further runs in float32, from inputs and weights moved by one rounding; together with the
     yardstick's they show what error float32 has here. `ties`, by precision, are runs from inputs and weights moved by
-    the precision's whole budget, made where an output holds integers: what an index may rightly become. `summands`:
+    ten roundings of the precision, made where an output holds integers: what an index may rightly become. `summands`:
     how many equal numbers an item of the inputs has, where these are constant.
     """
 
