@@ -27,7 +27,7 @@ _KINDS: dict[str, Literal["seconds", "bytes", "per_second"]] = {
     "B": "bytes",
     "inferences/s": "per_second",
 }
-_PARITY_STYLE = {"pass": "green", "fail": "bold red", "unknown": "yellow"}
+_PARITY_STYLE = {"pass": "green", "fail": "bold red", "unknown": "yellow", "nondeterministic": "yellow"}
 _STATUS_STYLE = {"failed": "red", "killed": "red", "interrupted": "yellow", "running": "cyan"}
 
 

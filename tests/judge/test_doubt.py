@@ -13,7 +13,7 @@ from harness.environment.pressure import PressureDelta
 from harness.environment.setting import Setting
 from harness.environment.tempo import TempoDelta
 from harness.judge.doubts.gather import doubts_of_result, doubts_of_run
-from harness.records import ContenderRef, FreshPass, Machine, Result, Round, Trial, Warning_
+from harness.records import ContenderRef, FreshPass, Machine, Result, Round, Signature, Trial, Warning_
 from tests.factories import make_case, make_failure, make_machine, make_result
 
 QUIET = PressureDelta(
@@ -396,3 +396,45 @@ def test_more_cores_than_threads() -> None:
 
 def test_cpu_time_that_was_not_measured_proves_nothing() -> None:
     assert doubts_of_result(change_rounds(make_measured(), cpu_s=None)) == ()
+
+
+def signature_of(result: Result, size: int | str) -> Signature:
+    """The model's own signature with another first dimension of all inputs."""
+    model = result.case.model
+    inputs = tuple(t.model_copy(update={"shape": (size, *t.shape[1:])}) for t in model.inputs)
+    return Signature(inputs=inputs, outputs=model.outputs)
+
+
+def test_an_engine_that_was_built_for_the_asked_size_alone_is_doubted() -> None:
+    result = make_measured()
+    assert isinstance(result.case.model.inputs[0].shape[0], str)
+    batch = result.case.variant.batch
+    fixed = result.model_copy(update={"signature": signature_of(result, batch)})
+    found = only_doubt(fixed, "shapes_fixed")
+    assert f"is fixed at {batch}" in found.message
+    open_axis = result.model_copy(update={"signature": signature_of(result, "n")})
+    assert doubts_of_result(open_axis) == ()
+
+
+@pytest.mark.parametrize(
+    ("fresh", "code"),
+    [
+        (FreshPass(fresh_ns=(15_000_000,) * 8, repeated_ns=(10_000_000,) * 8), "repeats_faster"),
+        (FreshPass(fresh_ns=(90_000_000,) * 8, repeated_ns=(10_000_000,) * 8), "repeats_faster"),
+        (
+            FreshPass(
+                fresh_ns=(1000,) * 8,
+                repeated_ns=(1000,) * 8,
+                download_ns=(9_000_000,) * 8,
+                download_again_ns=(1000,) * 8,
+            ),
+            "work_after_call",
+        ),
+        (FreshPass(reason="the inputs hold one value only"), "repeats_unchecked"),
+        (None, "repeats_unchecked"),
+    ],
+)
+def test_calls_that_leave_work_out_are_doubted(fresh: FreshPass | None, code: str) -> None:
+    result = make_measured()
+    changed = tuple(trial.model_copy(update={"fresh": fresh}) for trial in result.trials)
+    only_doubt(result.model_copy(update={"trials": changed}), code)

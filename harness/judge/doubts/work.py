@@ -26,11 +26,11 @@ def doubts(result: Result) -> tuple[Warning_, ...]:
     return (
         Warning_(
             code="work_after_call" if late else "repeats_faster",
-            message=f"{found.words[0].upper()}{found.words[1:]}.",
+            message=f"Timed calls leave work out: {found.words}.",
             figure=found.late.value if late else found.ratio.value,
             consequence="The latency is not that of an inference: users have new inputs in every call, and read the "
             "outputs.",
-            advice="Look for an option of the engine that keeps outputs or captured graphs by input"
+            advice="Look for an option of the engine that keeps outputs or captured graphs by input."
             if not late
             else "The adapter must not return from a timed call before its outputs are there.",
         ),
