@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import InputError, StorageError
+from harness.judge.conformance.versions import version_key
 from harness.plan.contender import parse_contender
-from harness.run.conformance.stored import compared, recorded, side_of, two_newest
+from harness.run.conformance.stored import compared, previous_side, recorded, side_of, two_newest
 from tests.factories import make_run
 from tests.judge.conformance.cases import WRONG, result
 
@@ -79,6 +80,30 @@ def test_a_named_version_looks_back_from_there(store, two):
     assert [(c.case.name, c.direction) for c in found.changes] == [("a", "broken"), ("b", "fixed")]
 
 
+def test_an_old_version_that_was_run_last_is_still_the_older_one(store, two):
+    save(store, "1.9.0", result("passes", "a"), result("passes", "b"))
+    ref = parse_contender("ort")
+    assert [side.words for side in two_newest(store, ref, None)] == ["ort 1.30.0", "ort 1.31.1"]
+    assert recorded(store, [ref]).engines[0].engine_version == "1.31.1"
+    before, after = two_newest(store, parse_contender("ort==1.30.0"), None)
+    assert (before.words, after.words) == ("ort 1.9.0", "ort 1.30.0")
+    assert previous_side(store, ref, "1.9.0") is None
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("1.9.2", "1.31.0"),
+        ("1.31.0rc1", "1.31.0"),
+        ("2026.4", "2026.4.1"),
+        ("1.31.0", "1.31.0+cpu"),
+        ("?", "0.1"),
+    ],
+)
+def test_the_order_of_versions(older, newer):
+    assert version_key(older) < version_key(newer)
+
+
 def test_precisions_and_options_are_series_of_their_own(store, two):
     save(store, "1.32.0", result("crashes", "a"), contender="ort@fp16")
     assert len(store.conformance_versions("ort")) == 2
@@ -105,7 +130,7 @@ def test_what_is_not_on_record_is_said(store, two, against, words):
 
 def test_one_version_alone_has_no_changes(store):
     save(store, "1.0", result("passes"))
-    with pytest.raises(InputError, match=r"only version 1\.0 of ort"):
+    with pytest.raises(InputError, match=r"no version of ort before 1\.0"):
         two_newest(store, parse_contender("ort"), None)
     with pytest.raises(InputError, match="openvino has no conformance outcomes on record"):
         recorded(store, [parse_contender("openvino")])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.errors import InputError
 from harness.judge.conformance.changes import changes_between
 from harness.judge.conformance.document import Comparison
+from harness.judge.conformance.versions import version_key
 from harness.plan.contender import ContenderProblem, read_contender, without_version
 from harness.records import ContenderRef
 from harness.records.conformance import CaseResult, ConformanceRecord, EngineConformance
@@ -56,7 +57,7 @@ def side_of(store: Store, ref: ContenderRef, against: str) -> Side:
     Raises InputError, naming the flag, when there is no such thing on record.
     """
     name = without_version(ref)
-    known = store.conformance_versions(name)
+    known = _known(store, name)
     if any(version.engine_version == against for version in known):
         return _at(store, name, against)
     try:
@@ -65,7 +66,7 @@ def side_of(store: Store, ref: ContenderRef, against: str) -> Side:
         other = None
     if other is not None:
         other_name = without_version(other)
-        there = store.conformance_versions(other_name)
+        there = _known(store, other_name)
         if there:
             wanted = other.version or there[0].engine_version
             if any(version.engine_version == wanted for version in there):
@@ -89,16 +90,16 @@ def side_of(store: Store, ref: ContenderRef, against: str) -> Side:
 
 
 def previous_side(store: Store, ref: ContenderRef, version: str) -> Side | None:
-    """The version on record that was run last before this one; None when there is no other."""
+    """The version on record before this one, by their numbers; None when there is none."""
     name = without_version(ref)
-    for other in store.conformance_versions(name):
-        if other.engine_version != version:
+    for other in _known(store, name):
+        if version_key(other.engine_version) < version_key(version):
             return _at(store, name, other.engine_version)
     return None
 
 
 def two_newest(store: Store, ref: ContenderRef, against: str | None) -> tuple[Side, Side]:
-    """What is compared by `--changes`: the older side, and the version named or run last.
+    """What is compared by `--changes`: the side before, and the version that the contender names or the newest.
 
     Raises InputError when there are not two on record.
     """
@@ -107,7 +108,7 @@ def two_newest(store: Store, ref: ContenderRef, against: str | None) -> tuple[Si
     before = side_of(store, ref, against) if against else previous_side(store, ref, now.engine_version)
     if before is None:
         raise InputError(
-            f"--changes: only version {now.engine_version} of {without_version(ref)} is on record",
+            f"--changes: no version of {without_version(ref)} before {now.engine_version} is on record",
             "run `harness conformance` with another version installed, or name a run with --against",
         )
     return before, after
@@ -133,9 +134,15 @@ def _at(store: Store, name: str, version: str) -> Side:
     return Side(f"{name} {version}", tuple(store.conformance_on_record(name, version)))
 
 
+def _known(store: Store, name: str) -> list[RecordedVersion]:
+    """Versions on record, the newest by its number first."""
+    versions = store.conformance_versions(name)
+    return sorted(versions, key=lambda version: version_key(version.engine_version), reverse=True)
+
+
 def _version(store: Store, ref: ContenderRef) -> RecordedVersion:
     name = without_version(ref)
-    known = store.conformance_versions(name)
+    known = _known(store, name)
     if not known:
         there = store.conformance_contenders()
         raise InputError(
