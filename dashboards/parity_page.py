@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dashboards import setup
+from dashboards.charts.accuracy import accuracy_chart
 from dashboards.charts.chart import Chart, DataTable
+from dashboards.charts.error_growth import growth_chart
 from dashboards.charts.error_picture import picture_chart
 from dashboards.charts.parity import budget_chart
 from dashboards.charts.parity_figures import quantile_chart, ulp_chart
@@ -14,11 +16,13 @@ from dashboards.palette import Series, assign
 from dashboards.parity_tables import GraphView, diagnostics_table, graph_view, inputs_table
 from dashboards.report import render_page, require_report_packages
 from dashboards.words import PARITY_TONES, STATUS_WORDS, Tone
+from harness.judge.accuracy import AccuracyJudgement
 from harness.judge.parity import budget_use
 from harness.judge.parity_document import ParityDocument
 from harness.records import Failure, OutputParity, ParityStatus
+from harness.records.layers import LayerSearch
 from harness.records.parity_check import ParityCheck
-from harness.show.parity_words import notes, place_name, title, verdict_words, worst_output
+from harness.show.parity_words import layer_answer, notes, place_name, title, verdict_words, worst_output
 
 HEADLINES: dict[ParityStatus, str] = {
     "pass": "computes the right thing",
@@ -52,6 +56,17 @@ class FailureView:
 
 
 @dataclass(frozen=True)
+class LayersView:
+    """Where one contender broke."""
+
+    series: Series
+    answer: str
+    places: tuple[str, ...]
+    notes: tuple[str, ...]
+    folder: str
+
+
+@dataclass(frozen=True)
 class ParityPage:
     """The whole page."""
 
@@ -68,6 +83,10 @@ class ParityPage:
     figures: tuple[Chart, ...]
     diagnostics: DataTable | None
     pictures: tuple[Chart, ...]
+    accuracy: tuple[AccuracyJudgement, ...]
+    accuracy_chart: Chart | None
+    layers: tuple[LayersView, ...]
+    growth: Chart | None
     graph: GraphView | None
     inputs: DataTable
     interrupted: bool
@@ -100,6 +119,7 @@ def build_parity_page(document: ParityDocument) -> ParityPage:
         if check.parity is not None
         for output in check.parity.outputs
     ]
+    searches = [check.layers for check in record.checks if check.layers is not None]
     figures = (quantile_chart(worst, series), ulp_chart(worst, series))
     pictures = (picture_chart(number, name, output) for number, (name, output) in enumerate(_pictured(worst)))
     return ParityPage(
@@ -115,12 +135,26 @@ def build_parity_page(document: ParityDocument) -> ParityPage:
         figures=tuple(chart for chart in figures if chart is not None),
         diagnostics=diagnostics_table(document),
         pictures=tuple(chart for chart in pictures if chart is not None),
+        accuracy=document.accuracy,
+        accuracy_chart=accuracy_chart(document.accuracy) if document.accuracy else None,
+        layers=tuple(_layers(search, series) for search in searches),
+        growth=growth_chart(0, searches, series) if searches else None,
         graph=graph_view(record),
         inputs=inputs_table(record),
         interrupted=record.interrupted,
         facts=(setup.machine_facts(record.machine), setup.environment_facts(record.environment)),
         repeat=setup.repeat_lines(record.environment),
         series=series,
+    )
+
+
+def _layers(search: LayerSearch, series: Mapping[str, Series]) -> LayersView:
+    return LayersView(
+        series=series[search.contender.text],
+        answer=layer_answer(search),
+        places=tuple(place.words for place in search.places),
+        notes=search.notes,
+        folder=search.subgraph.folder if search.subgraph else "",
     )
 
 

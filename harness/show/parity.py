@@ -11,12 +11,21 @@ from rich.text import Text
 from harness.judge.parity import budget_use
 from harness.judge.parity_document import ContenderVerdict, ParityDocument
 from harness.records import OutputParity
-from harness.records.layers import LayerSearch
 from harness.records.parity_check import ParityRecord
+from harness.show.accuracy import print_accuracy, print_accuracy_answer
 from harness.show.comparison import last_words
 from harness.show.graph import print_graphs
+from harness.show.layers import print_layers
 from harness.show.numbers import exact, quantity
-from harness.show.parity_words import FIGURES, notes, place_name, title, verdict_words, worst_output
+from harness.show.parity_words import (
+    FIGURES,
+    layer_answer,
+    notes,
+    place_name,
+    title,
+    verdict_words,
+    worst_output,
+)
 
 STYLE = {"pass": "green", "fail": "bold red", "nondeterministic": "bold red", "unknown": "yellow"}
 ROWS = 40
@@ -29,6 +38,10 @@ def print_parity_answer(document: ParityDocument, console: Console) -> None:
     """One line a contender: pass or not, and why, with the worst place."""
     for verdict in document.verdicts:
         console.print(answer_line(verdict), soft_wrap=True)
+    print_accuracy_answer(document.accuracy, console)
+    for check in document.record.checks:
+        if check.layers is not None:
+            console.print(Text(layer_answer(check.layers)), soft_wrap=True)
 
 
 def print_parity(document: ParityDocument, console: Console) -> None:
@@ -37,11 +50,6 @@ def print_parity(document: ParityDocument, console: Console) -> None:
     console.print()
     console.print(Text(f"{title(record)}: is it still the right answer?", style="bold"))
     print_parity_answer(document, console)
-    for judgement in document.accuracy:
-        console.print(Text(judgement.words), soft_wrap=True)
-    for check in record.checks:
-        if check.layers is not None:
-            _print_layers(check.layers, console)
     _print_hints(record, console)
     measured = [verdict for verdict in document.verdicts if verdict.compared]
     if measured:
@@ -55,6 +63,12 @@ def print_parity(document: ParityDocument, console: Console) -> None:
             console.print()
     for line in notes(record):
         console.print(Text(line, style="dim"), soft_wrap=True)
+    if document.accuracy:
+        data = next((c.accuracy.data for c in record.checks if c.accuracy and c.accuracy.data), None)
+        print_accuracy(document.accuracy, data, console)
+    for check in record.checks:
+        if check.layers is not None:
+            print_layers(check.layers, console)
     graphs = {
         check.contender.text: check.graph
         for check in record.checks
@@ -148,14 +162,3 @@ def _print_hints(record: ParityRecord, console: Console) -> None:
         words = last_words(failure.stderr_tail)
         if words and check.status in ("crashed", "timeout", "out_of_memory"):
             console.print(Text(f"  its last words: {words}", style="dim"), soft_wrap=True)
-
-
-def _print_layers(found: LayerSearch, console: Console) -> None:
-    words = (
-        f"{found.contender.text}, layers on {found.input_set}, batch {found.variant.batch}: {found.status}"
-    )
-    console.print(Text(f"{words}. {found.reason}".strip()), soft_wrap=True)
-    for place in found.places:
-        console.print(Text(f"  {place.words}"), soft_wrap=True)
-    if found.subgraph is not None and found.subgraph.folder:
-        console.print(Text(f"  to repeat it: {found.subgraph.folder}"), soft_wrap=True)

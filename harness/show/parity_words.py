@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from harness.judge.layer_words import answer_words
 from harness.judge.parity_document import ContenderVerdict, ParityDocument, WorstPlace
 from harness.records import OutputParity
+from harness.records.layers import LayerSearch
 from harness.records.parity_check import ParityRecord
 from harness.records.parity_figures import Diagnostics
 from harness.show.numbers import exact, quantity, share, significant
@@ -97,6 +99,11 @@ def place_words(worst: WorstPlace) -> str:
         f"{quantity(worst.ratio, 'ratio')} of {exact(worst.budget, 'ratio')} allowed ({what} of {worst.output} "
         f"on {worst.input_set}, batch {worst.batch}{index})"
     )
+
+
+def layer_answer(found: LayerSearch) -> str:
+    """Where a contender broke, in one sentence."""
+    return f"{found.contender.text}, tensor by tensor on {found.input_set}: {answer_words(found)}"
 
 
 def place_name(record: ParityRecord, output: OutputParity, batch: int) -> str:

@@ -3,26 +3,61 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from harness.cli.main import cli
+from harness.errors import HarnessError
 from harness.judge.parity_document import ContenderVerdict, ParityDocument
 from results.store import open_store
-from tests.cli.command import Harness, alive
+from tests.cli.command import Ended, Harness, alive
 
 TINY = ("--model", "tiny-cnn", "--threads", "1")
 ONE = (*TINY, "--input-set", "normal:0")
 
 
-def document(harness: Harness, name: str = "p.json") -> ParityDocument:
+@dataclass
+class Inside:
+    """Runs commands in this process, which spares each its start; `harness` has the folder and the database."""
+
+    harness: Harness
+    capsys: pytest.CaptureFixture[str]
+
+    @property
+    def folder(self) -> Path:
+        return self.harness.folder
+
+    def __call__(self, *arguments: object) -> Ended:
+        try:
+            code = cli.main([str(argument) for argument in arguments], standalone_mode=False)
+            error = ""
+        except HarnessError as problem:
+            code, error = int(problem.exit_code), str(problem)
+        except click.ClickException as problem:
+            code, error = 2, problem.format_message()
+        out, err = self.capsys.readouterr()
+        return Ended(int(code), out, err + error)
+
+
+@pytest.fixture
+def inside(harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Inside:
+    monkeypatch.chdir(harness.folder)
+    for name in ("HARNESS_DB", "HARNESS_CACHE"):
+        monkeypatch.setenv(name, harness.environment[name])
+    return Inside(harness, capsys)
+
+
+def document(harness: Harness | Inside, name: str = "p.json") -> ParityDocument:
     return ParityDocument.model_validate_json((harness.folder / name).read_bytes())
 
 
-def verdicts(harness: Harness) -> dict[str, ContenderVerdict]:
+def verdicts(harness: Harness | Inside) -> dict[str, ContenderVerdict]:
     return {verdict.contender: verdict for verdict in document(harness).verdicts}
 
 
@@ -41,11 +76,11 @@ def save_linear(path: Path, scale: float = 1.0, *, name: str = "y", dtype: type 
     return path
 
 
-def test_real_engines_are_right_on_every_kind_of_input(harness: Harness) -> None:
-    done = harness("parity", "torch", "ort", "openvino", "openvino@bf16", *TINY, "-b", "1", "-b", "3",
-                   "--json", "p.json", timeout=300)  # fmt: skip
+def test_real_engines_are_right_on_every_kind_of_input(inside: Inside) -> None:
+    done = inside("parity", "torch", "ort", "openvino", "openvino@bf16", *TINY, "-b", "1", "-b", "3",
+                   "--json", "p.json", "--html", "p.html")  # fmt: skip
     assert done.code == 0, done.text
-    told = document(harness)
+    told = document(inside)
     assert [check.variant.batch for check in told.record.checks] == [1] * 4 + [3] * 4
     sets = ["normal:0", "normal:1", "uniform:0", "sparse:0", "extremes:0", "extremes:1", "zeros", "ones",
             "pictures"]  # fmt: skip
@@ -69,58 +104,67 @@ def test_real_engines_are_right_on_every_kind_of_input(harness: Harness) -> None
     assert min(output.ratio_rms or 0 for output in bf16.outputs) > 100
     assert max(output.ratio_rms or 0 for output in fp32.outputs) < 10
     assert told.record.checks[1].effective["threads"] == 1
+    assert all(output.diagnostics for check in (bf16, fp32) for output in check.outputs)
+    graph = told.record.checks[1].graph
+    assert graph is not None and graph.before is not None
+    assert graph.before.operators["Conv"] == 9
+    assert "Is it still the right answer?" in (inside.folder / "p.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("fault", "verdict", "status", "words"),
-    [
-        ("nan", "fail", "measured", "10 of 10 values are NaN"),
-        ("wrong_value", "fail", "measured", "the yardstick's"),
-        ("wrong_shape", "fail", "measured", "shape (1, 1, 10) instead of (1, 10)"),
-        ("missing_output", "fail", "measured", "output logits was not returned"),
-        ("extra_output", "fail", "measured", "output surplus is not in the model's signature"),
-        ("wrong_dtype", "fail", "measured", "came back as float64 instead of float32"),
-        ("raise_infer", "unknown", "failed", "failed in infer: "),
-        ("raise_load", "unknown", "failed", "failed in load: "),
-        ("raise_build", "unknown", "failed", "failed in build: "),
-        ("segfault", "unknown", "crashed", "crashed in infer: the worker crashed with SIGSEGV"),
-        ("exit", "unknown", "crashed", "crashed in infer: "),
-        ("hang", "unknown", "timeout", "timeout in infer: "),
-    ],
-)
-def test_every_fault_has_its_verdict_and_never_0(
-    fault: str, verdict: str, status: str, words: str, harness: Harness
-) -> None:
-    done = harness("parity", f"fake?fault={fault}", "fake", *ONE, "--deadline", "8s", "--json", "p.json")
+FAULTS = {
+    "nan": ("fail", "measured", "10 of 10 values are NaN"),
+    "wrong_value": ("fail", "measured", "the yardstick's, allowed"),
+    "wrong_shape": ("fail", "measured", "shape (1, 1, 10) instead of (1, 10)"),
+    "missing_output": ("fail", "measured", "output logits was not returned"),
+    "extra_output": ("fail", "measured", "output surplus is not in the model's signature"),
+    "wrong_dtype": ("fail", "measured", "came back as float64 instead of float32"),
+    "raise_infer": ("unknown", "failed", "failed in infer: "),
+    "raise_load": ("unknown", "failed", "failed in load: "),
+    "raise_build": ("unknown", "failed", "failed in build: "),
+    "segfault": ("unknown", "crashed", "crashed in infer: the worker crashed with SIGSEGV"),
+    "exit": ("unknown", "crashed", "crashed in infer: "),
+    "hang": ("unknown", "timeout", "timeout in infer: "),
+}
+"""Fault of the fake engine -> verdict, status, and words of the reason."""
+
+
+def test_every_fault_has_its_verdict_and_stops_nobody(harness: Harness) -> None:
+    contenders = [f"fake?fault={fault}" for fault in FAULTS]
+    done = harness("parity", *contenders, "fake", *ONE, "--deadline", "10s", "--json", "p.json", timeout=300)
     assert done.code == 1, done.text
-    bad, good = document(harness).verdicts
-    assert (bad.verdict, bad.status) == (verdict, status)
-    assert words in bad.reason
-    assert f"{verdict} fake?fault={fault} " in done
-    assert words in done
-    assert good.verdict == "pass"
+    found = verdicts(harness)
+    for fault, (verdict, status, words) in FAULTS.items():
+        told = found[f"fake?fault={fault}"]
+        assert (told.verdict, told.status) == (verdict, status), fault
+        assert words in told.reason
+        assert f"{verdict} fake?fault={fault} " in done
+        assert words in done
+    assert found["fake"].verdict == "pass"
 
 
-def test_a_caching_engine_is_found(harness: Harness) -> None:
-    """Its outputs never change: right on the first input set alone."""
-    done = harness("parity", "fake?fault=stale", *TINY, "--input-set", "normal:0", "--input-set", "normal:1",
+@pytest.mark.parametrize("fault", ["stale", "nan"])
+def test_a_caching_engine_and_a_wrong_one_are_no_pass(fault: str, inside: Inside) -> None:
+    done = inside("parity", f"fake?fault={fault}", *TINY, "--input-set", "normal:0", "--input-set", "normal:1",
                    "--json", "p.json")  # fmt: skip
     assert done.code == 1
-    (check,) = document(harness).record.checks
+    (verdict,) = document(inside).verdicts
+    assert (verdict.verdict, verdict.failed) == ("fail", 2)
+    (check,) = document(inside).record.checks
     assert check.parity is not None
-    assert [output.status for output in check.parity.outputs] == ["pass", "fail"]
+    # The first input set is right by itself; that nothing else ever comes is what is wrong.
+    assert ("does not depend on the input" in check.parity.outputs[0].reason) is (fault == "stale")
 
 
-def test_nothing_that_can_be_checked(harness: Harness) -> None:
-    done = harness("parity", "nosuch", "fake?fault=segfault", *ONE, "--json", "p.json")
+def test_nothing_that_can_be_checked(inside: Inside) -> None:
+    done = inside("parity", "nosuch", "fake?fault=segfault", *ONE, "--json", "p.json")
     assert done.code == 3
-    assert [verdict.verdict for verdict in document(harness).verdicts] == ["unknown", "unknown"]
+    assert [verdict.verdict for verdict in document(inside).verdicts] == ["unknown", "unknown"]
     assert "unknown nosuch: unavailable in import" in done
 
 
-def test_the_worst_place_is_named(harness: Harness) -> None:
-    done = harness("parity", "fake?fault=wrong_value", *ONE, "-b", "2", "--json", "p.json")
-    (verdict,) = document(harness).verdicts
+def test_the_worst_place_is_named(inside: Inside) -> None:
+    done = inside("parity", "fake?fault=wrong_value", *ONE, "-b", "2", "--json", "p.json")
+    (verdict,) = document(inside).verdicts
     assert verdict.worst is not None
     assert (verdict.worst.output, verdict.worst.input_set) == ("logits", "normal:0")
     assert verdict.worst.index == (0, 0)
@@ -136,15 +180,15 @@ def test_quiet_is_one_line_a_contender(harness: Harness) -> None:
     assert done.err == ""
 
 
-def test_inputs_are_saved_and_give_the_same_again(harness: Harness) -> None:
+def test_inputs_are_saved_and_give_the_same_again(inside: Inside) -> None:
     asked = ("--input-set", "normal:3", "--input-set", "extremes:1", "-b", "1", "-b", "2")
-    done = harness("parity", "fake", *TINY, *asked, "--save-inputs", "in", "--json", "p.json")
+    done = inside("parity", "fake", *TINY, *asked, "--save-inputs", "in", "--json", "p.json")
     assert done.code == 0, done.text
-    first = document(harness).record
-    assert (harness.folder / "in" / "inputs.json").is_file()
-    done = harness("parity", "fake", *TINY, "--inputs", "in", "--json", "p.json")
+    first = document(inside).record
+    assert (inside.folder / "in" / "inputs.json").is_file()
+    done = inside("parity", "fake", *TINY, "--inputs", "in", "--json", "p.json")
     assert done.code == 0, done.text
-    again = document(harness).record
+    again = document(inside).record
     for before, after in zip(first.variants, again.variants, strict=True):
         assert before.variant == after.variant
         assert [(s.name, s.sha256) for s in before.input_sets] == [
@@ -155,25 +199,25 @@ def test_inputs_are_saved_and_give_the_same_again(harness: Harness) -> None:
         assert one.parity is not None
         assert one.parity == two.parity
     # One batch of the folder, or one of its files.
-    assert harness("parity", "fake", *TINY, "--inputs", "in", "-b", "2", "--json", "p.json").code == 0
-    assert [variant.variant.batch for variant in document(harness).record.variants] == [2]
+    assert inside("parity", "fake", *TINY, "--inputs", "in", "-b", "2", "--json", "p.json").code == 0
+    assert [variant.variant.batch for variant in document(inside).record.variants] == [2]
     file = "in/batch-2/normal-3.npz"
-    assert harness("parity", "fake", *TINY, "--inputs", file, "--json", "p.json").code == 0
-    (variant,) = document(harness).record.variants
+    assert inside("parity", "fake", *TINY, "--inputs", file, "--json", "p.json").code == 0
+    (variant,) = document(inside).record.variants
     assert (variant.variant.batch, variant.input_sets[0].name) == (2, "normal-3.npz")
     assert variant.input_sets[0].sha256 == first.variants[1].input_sets[0].sha256
 
 
-def test_another_model_says_what_is_right(harness: Harness) -> None:
-    save_linear(harness.folder / "right.onnx")
-    save_linear(harness.folder / "same.onnx", 1 + 2**-20)
-    save_linear(harness.folder / "wrong.onnx", 1.01)
+def test_another_model_says_what_is_right(inside: Inside) -> None:
+    save_linear(inside.folder / "right.onnx")
+    save_linear(inside.folder / "same.onnx", 1 + 2**-20)
+    save_linear(inside.folder / "wrong.onnx", 1.01)
     asked = ("--input-set", "normal:0", "-t", "1", "--json", "p.json")
     for name in ("right", "wrong"):  # each is right by itself
-        assert harness("parity", "ort", "-m", f"{name}.onnx", *asked).code == 0
-    done = harness("parity", "ort", "-m", "wrong.onnx", "--reference", "right.onnx", *asked)
+        assert inside("parity", "ort", "-m", f"{name}.onnx", *asked).code == 0
+    done = inside("parity", "ort", "-m", "wrong.onnx", "--reference", "right.onnx", *asked)
     assert done.code == 1
-    told = document(harness)
+    told = document(inside)
     assert told.record.reference_model is not None
     assert (told.record.model.name, told.record.reference_model.name) == ("wrong", "right")
     (check,) = told.record.checks
@@ -181,25 +225,25 @@ def test_another_model_says_what_is_right(harness: Harness) -> None:
     assert check.parity.outputs[0].error_rms == pytest.approx(0.01, rel=0.01)
     assert "wrong, batch 1, judged by right" in done
     # The budget of another precision holds when it is asked for.
-    done = harness(
+    done = inside(
         "parity", "ort", "-m", "wrong.onnx", "--reference", "right.onnx", *asked, "--judge-as", "int8"
     )
     assert done.code == 0, done.text
     assert "budgets of int8" in done
 
 
-def test_a_converted_model_may_have_narrower_floats_than_its_reference(harness: Harness) -> None:
-    save_linear(harness.folder / "right.onnx")
-    save_linear(harness.folder / "half.onnx", dtype=np.float16)
-    done = harness("parity", "ort", "-m", "half.onnx", "--reference", "right.onnx", "--input-set", "normal:0",
+def test_a_converted_model_may_have_narrower_floats_than_its_reference(inside: Inside) -> None:
+    save_linear(inside.folder / "right.onnx")
+    save_linear(inside.folder / "half.onnx", dtype=np.float16)
+    done = inside("parity", "ort", "-m", "half.onnx", "--reference", "right.onnx", "--input-set", "normal:0",
                    "--judge-as", "fp16", "--json", "p.json")  # fmt: skip
     assert done.code == 0, done.text
-    (check,) = document(harness).record.checks
+    (check,) = document(inside).record.checks
     assert check.parity is not None
     assert 1e-5 < (check.parity.outputs[0].error_rms or 0) < 1e-2
 
 
-def test_a_model_that_has_no_number_everywhere(harness: Harness) -> None:
+def test_a_model_that_has_no_number_everywhere(inside: Inside) -> None:
     """A logarithm: the default sets on which the reference is not finite are left out, and said; asked ones stay."""
     graph = helper.make_graph(
         [helper.make_node("Log", ["x"], ["y"])],
@@ -208,14 +252,14 @@ def test_a_model_that_has_no_number_everywhere(harness: Harness) -> None:
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 3])],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.save(model, harness.folder / "log.onnx")
-    done = harness("parity", "ort", "-m", "log.onnx", "-t", "1", "--json", "p.json")
+    onnx.save(model, inside.folder / "log.onnx")
+    done = inside("parity", "ort", "-m", "log.onnx", "-t", "1", "--json", "p.json")
     assert done.code == 0, done.text
-    (variant,) = document(harness).record.variants
+    (variant,) = document(inside).record.variants
     assert [entry.name for entry in variant.input_sets] == ["uniform:0", "ones"]
     assert {left.name for left in variant.left_out} >= {"normal:0", "zeros"}
     assert "Not judged: zeros, because the reference itself is not finite" in done
-    done = harness("parity", "ort", "-m", "log.onnx", "-t", "1", "--input-set", "zeros")
+    done = inside("parity", "ort", "-m", "log.onnx", "-t", "1", "--input-set", "zeros")
     assert done.code == 1
     assert "unknown ort" in done
 
@@ -287,12 +331,12 @@ def test_an_interrupted_check_keeps_what_is_done(harness: Harness) -> None:
         (TINY, "CONTENDER"),
     ],
 )  # fmt: skip
-def test_bad_usage(arguments: tuple[str, ...], words: str, harness: Harness) -> None:
-    save_linear(harness.folder / "linear.onnx")
-    np.savez(harness.folder / "x.npz", input=np.zeros((2, 3, 32, 32), np.float32))
-    (harness.folder / "full").mkdir()
-    (harness.folder / "full" / "x").touch()
-    done = harness("parity", *arguments)
+def test_bad_usage(arguments: tuple[str, ...], words: str, inside: Inside) -> None:
+    save_linear(inside.folder / "linear.onnx")
+    np.savez(inside.folder / "x.npz", input=np.zeros((2, 3, 32, 32), np.float32))
+    (inside.folder / "full").mkdir()
+    (inside.folder / "full" / "x").touch()
+    done = inside("parity", *arguments)
     assert done.code == 2, done.text
     assert words in done
 
@@ -304,10 +348,10 @@ def test_bad_usage(arguments: tuple[str, ...], words: str, harness: Harness) -> 
         ({"dtype": np.float64}, ""),
     ],
 )
-def test_references_with_another_signature(change: dict[str, object], words: str, harness: Harness) -> None:
-    save_linear(harness.folder / "linear.onnx")
-    save_linear(harness.folder / "other.onnx", **change)  # type: ignore[arg-type]
-    done = harness(
+def test_references_with_another_signature(change: dict[str, object], words: str, inside: Inside) -> None:
+    save_linear(inside.folder / "linear.onnx")
+    save_linear(inside.folder / "other.onnx", **change)  # type: ignore[arg-type]
+    done = inside(
         "parity", "ort", "-m", "linear.onnx", "--reference", "other.onnx", "--input-set", "normal:0"
     )
     assert done.code == (2 if words else 0), done.text
