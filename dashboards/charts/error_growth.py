@@ -78,9 +78,9 @@ def growth_chart(number: int, searches: Sequence[LayerSearch], series: Mapping[s
         name=f"growth-{number}",
         title="Growth of the error along the graph",
         caption=(
-            "Every tensor that could be seen: the larger of its errors (root mean square, largest value) over its budget."
-            " Above the dashed line it is beyond. Large marks: where an error begins. The ends of the logarithmic axis"
-            f" gather what lies below {FLOOR:g} and above {CEILING:g}."
+            "Every tensor that could be seen: the larger of its errors (root mean square, largest value) over its"
+            " budget. Above the dashed line it is beyond. Large marks: where an error begins. The ends of the axis,"
+            f" which is logarithmic, gather what lies below {FLOOR:g} and above {CEILING:g}."
         ),
         label=f"Growth of the error for {', '.join(names)}. The table below holds the figures.",
         spec=theme.finish(layers, HEIGHT),

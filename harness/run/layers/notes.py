@@ -10,10 +10,10 @@ from harness.judge.parity import UNIT_ROUNDOFF
 from harness.run.layers.places import Search
 
 
-def search_notes(search: Search, marked: bool) -> tuple[str, ...]:
+def search_notes(search: Search) -> tuple[str, ...]:
     """How values were seen, what marking changed, what is missing, and what is beyond its budget without harm."""
     notes = list(search.right.notes)
-    if marked and search.fusions.unknown:
+    if search.fusions.unknown:
         notes.append(
             "the engine does not tell what it fuses, so tensors were marked step by step and fusions broken:"
             f" {search.fusions.unknown}"

@@ -99,7 +99,7 @@ def _search(workshop: Workshop, observer: Observer) -> LayerSearch:
         input_set=plan.input_set,
         engine_version=values.version,
         tensors=sightings.all_tensors(),
-        notes=search_notes(search, isinstance(values, MarkedValues)),
+        notes=search_notes(search),
         only_in_model=() if plan.one_model else _missing(graph.tensors, right),
         only_in_reference=() if plan.one_model else tuple(sorted(right.names - set(graph.tensors))),
     )
