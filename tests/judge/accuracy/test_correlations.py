@@ -11,7 +11,6 @@ from harness.judge.accuracy.correlations import (
     FEWEST_PAIRS,
     correlation_intervals,
     pearson,
-    rank_step,
     ranks,
     spearman,
 )
@@ -35,25 +34,17 @@ def test_a_constant_side_has_no_correlation() -> None:
     assert np.isnan(pearson(flat, np.arange(50.0))) and np.isnan(spearman(np.arange(50.0), flat))
 
 
-def test_the_step_is_what_two_neighbours_that_change_places_make() -> None:
-    worst = 0.0
-    places = np.arange(30.0)
-    for shift in range(30):
-        targets = np.roll(places, shift)
-        for place in range(29):
-            moved = places.copy()
-            moved[[place, place + 1]] = moved[[place + 1, place]]
-            worst = max(worst, abs(float(spearman(moved, targets) - spearman(places, targets))))
-    assert worst == pytest.approx(rank_step(30))
-
-
-def test_equal_orders_are_not_known_to_be_equal_exactly() -> None:
+def test_equal_answers_are_not_known_to_be_equal_exactly() -> None:
     random = np.random.default_rng(0)
-    targets = random.normal(size=100)
-    sims = targets + random.normal(size=100)
-    found = correlation_intervals(targets, 2 * sims + 1, sims, spearman, 0.95, 0.99)
+    targets = random.normal(size=400)
+    theirs = targets + random.normal(size=400)
+    found = correlation_intervals(targets, theirs, theirs, spearman, 0.95, 0.95)
     assert found is not None
-    assert (found.difference.low, found.difference.high) == pytest.approx((-rank_step(100), rank_step(100)))
+    # Five failures in 400 go unseen in one study of a hundred. One costs the coefficient over the number of pairs in
+    # the mean, and more where it strikes a pair with an extreme score.
+    worst = 5 * float(spearman(theirs, targets)) / 400
+    assert -3 * worst < found.difference.low < -worst
+    assert worst < found.difference.high < 3 * worst
 
 
 def test_too_few_pairs_have_no_interval() -> None:
@@ -63,9 +54,9 @@ def test_too_few_pairs_have_no_interval() -> None:
 
 def test_the_same_seed_gives_the_same_interval_and_more_confidence_a_wider_one() -> None:
     random = np.random.default_rng(3)
-    targets = random.normal(size=300)
-    theirs = targets + 0.5 * random.normal(size=300)
-    ours = theirs + 0.3 * random.normal(size=300)
+    targets = random.normal(size=100)
+    theirs = targets + 0.5 * random.normal(size=100)
+    ours = theirs + 0.3 * random.normal(size=100)
     first, again = (
         correlation_intervals(targets, ours, theirs, spearman, 0.9, 0.99, seed=7) for _ in range(2)
     )
@@ -73,23 +64,27 @@ def test_the_same_seed_gives_the_same_interval_and_more_confidence_a_wider_one()
     assert first.decision.low < first.difference.low < first.difference.high < first.decision.high
 
 
-@pytest.mark.parametrize("loss", [0.02, 0.3])
-def test_intervals_of_the_difference_cover_the_truth(loss: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """80 studies of 100 pairs; the truth is that of half a million."""
-    monkeypatch.setattr(correlations, "RESAMPLES", 400)
+@pytest.mark.parametrize(("noise", "failing"), [(0.02, 0.0), (0.3, 0.0), (0.01, 0.02)])
+def test_intervals_of_the_difference_cover_the_truth(
+    noise: float, failing: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """40 studies of 80 pairs; the truth is that of 200,000."""
+    monkeypatch.setattr(correlations, "RESAMPLES", 200)
+    monkeypatch.setattr(correlations, "LEAST_RESAMPLES", 200)
 
     def drawn(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         targets = random.normal(size=count)
         theirs = targets + 0.7 * random.normal(size=count)
-        return targets, theirs + loss * random.normal(size=count), theirs
+        ours = theirs + noise * random.normal(size=count)
+        return targets, np.where(random.random(count) < failing, random.normal(size=count), ours), theirs
 
-    targets, ours, theirs = drawn(np.random.default_rng(1), 500_000)
+    targets, ours, theirs = drawn(np.random.default_rng(1), 200_000)
     truth = float(spearman(ours, targets) - spearman(theirs, targets))
     inside = 0
-    for study in range(80):
-        targets, ours, theirs = drawn(np.random.default_rng(100 + study), 100)
+    for study in range(40):
+        targets, ours, theirs = drawn(np.random.default_rng(100 + study), 80)
         found = correlation_intervals(targets, ours, theirs, spearman, 0.95, 0.95, seed=study)
         assert found is not None
         inside += found.difference.low <= truth <= found.difference.high
-    # Over 300 studies 94 to 99 % were seen. 70 of 80 would be 3 standard errors short of 95 %.
-    assert inside > 70
+    # 33 of 40 would be 3 standard errors short of 95 %; the plain bootstrap has about 24 in the third case.
+    assert inside > 33

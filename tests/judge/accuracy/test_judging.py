@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.judge.accuracy import REFERENCE, accuracy_fails, judge_accuracies, judge_accuracy
+from harness.judge.accuracy import REFERENCE, accuracy_fails, correlations, judge_accuracies, judge_accuracy
 from harness.judge.accuracy.needed import items_for_correlations, items_for_proportions
 from harness.judge.accuracy.proportions import Pairs, score_limits
 from harness.judge.intervals import Interval
@@ -109,11 +109,14 @@ def scores(count: int, noise: float) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 @pytest.mark.parametrize(("noise", "verdict"), [(0.0, "same"), (0.02, "same"), (0.6, "lost")])
-def test_similarities_are_decided_by_spearman(noise: float, verdict: str) -> None:
-    judged = judge_accuracy("openvino@bf16", compared(*scores(400, noise)))
+def test_similarities_are_decided_by_spearman(
+    noise: float, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(correlations, "RESAMPLES", 400)
+    judged = judge_accuracy("openvino@bf16", compared(*scores(800, noise)))
     assert judged.verdict == verdict
     assert [figures.metric for figures in judged.metrics] == ["spearman", "pearson"]
-    assert "Spearman correlation" in judged.words and "400 pairs" in judged.words
+    assert "Spearman correlation" in judged.words and "800 pairs" in judged.words
 
 
 def test_a_similarity_that_is_no_number_is_unknown() -> None:
