@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from psutil import cpu_times
 
-from backends.contract import Array, TensorSpec
+from backends.contract import TensorSpec
 from harness.environment import page_cache
 from harness.judge import parity as judge
 from harness.judge.pacing import DISCARD, passes_wanted
@@ -21,14 +20,10 @@ from harness.records import (
     ArtefactRef,
     ContenderRef,
     Failure,
-    FreshPass,
-    NumberCount,
     Parity,
-    ResourcePass,
     Round,
     Settings,
     Signature,
-    StagePass,
     Tensor,
     Trial,
     VariantRef,
@@ -36,68 +31,12 @@ from harness.records import (
 from harness.run.models import ReadyModel
 from harness.run.opening import give_feeds, open_engine
 from harness.run.passes import fresh_pass, resource_pass, stage_pass, without_device
+from harness.run.trial_state import TrialState
 from harness.run.worker import Worker, WorkerFailure
 from harness.worker.tensors import unpack
-from suites.subnormals import Subnormals, count_all
 
 REBUILD_SHARE = 0.1
 """A build that took a smaller share of the budget is made a second time, with warm caches."""
-
-
-@dataclass
-class TrialState:
-    """What one trial has gathered so far; `finish` makes the immutable record of it."""
-
-    index: int
-    before_engine: int | None = None
-    import_ns: int = 0
-    load_ns: int = 0
-    first_ns: int = 0
-    warmup_ns: list[int] = field(default_factory=list)
-    steady: int | None = None
-    after_load: int | None = None
-    calls_per_sample: int = 1
-    rounds: list[Round] = field(default_factory=list)
-    drift: float | None = None
-    file_cache: Literal["cold", "warm", "unknown"] = "unknown"
-    build_ns: int | None = None
-    stages: StagePass | None = None
-    resources: ResourcePass | None = None
-    fresh: FreshPass | None = None
-    outputs: dict[str, dict[str, Array]] = field(default_factory=dict)
-
-    @property
-    def sample_s(self) -> float:
-        """Seconds a sample takes, from the end of the warm-up."""
-        tail = sorted(self.warmup_ns[-9:])
-        return tail[len(tail) // 2] * 1e-9 * self.calls_per_sample
-
-    def saw_drift(self, drift: float | None) -> None:
-        """Keep the largest difference; None: nothing was compared."""
-        if drift is not None:
-            self.drift = drift if self.drift is None else max(self.drift, drift)
-
-    def finish(self, peak: int | None) -> Trial:
-        """The record of this trial."""
-        return Trial(
-            index=self.index,
-            import_ns=self.import_ns,
-            load_ns=self.load_ns,
-            first_inference_ns=self.first_ns,
-            warmup_ns=tuple(self.warmup_ns),
-            steady_from=self.steady,
-            rounds=tuple(self.rounds),
-            memory_before_engine=self.before_engine,
-            memory_after_load=self.after_load,
-            memory_peak=peak,
-            timed_drift=self.drift,
-            file_cache=self.file_cache,
-            build_ns=self.build_ns,
-            stages=self.stages,
-            resources=self.resources,
-            fresh=self.fresh,
-            output_numbers=_count(self.outputs) if self.outputs else None,
-        )
 
 
 class ContenderRun:
@@ -381,11 +320,6 @@ class ContenderRun:
 
 def _tensors(specs: Sequence[TensorSpec]) -> tuple[Tensor, ...]:
     return tuple(Tensor(name=spec.name, dtype=spec.dtype, shape=spec.shape) for spec in specs)
-
-
-def _count(outputs: Mapping[str, Mapping[str, Array]]) -> NumberCount:
-    found = sum((count_all(arrays) for arrays in outputs.values()), Subnormals())
-    return NumberCount(subnormal=found.subnormal, total=found.total)
 
 
 def steal_seconds() -> float | None:

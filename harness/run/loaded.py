@@ -14,8 +14,9 @@ from typing import Any
 
 from harness.environment.memory import memory_of
 from harness.records import Load, Parity, Round, Trial, Window
-from harness.run.contender import ContenderRun, TrialState, steal_seconds
+from harness.run.contender import ContenderRun, steal_seconds
 from harness.run.opening import give_feeds, open_engine
+from harness.run.trial_state import TrialState
 from harness.run.worker import Worker, WorkerFailure
 from harness.worker.channel import Message
 
