@@ -56,7 +56,9 @@ class TextLines:
         self.rows = self._texts * len(self.targets)
         vocabulary = asked.vocabulary or VOCABULARY
         self._tokens = Tokens(vocabulary, asked.inputs, asked.dims, asked.pipeline or "embed")
-        self.processing = f"{vocabulary.name}: {versions('tokenizers', 'numpy')}"
+        self.processing = (
+            f"{vocabulary.name}, {self._tokens.sequence} tokens: {versions('tokenizers', 'numpy')}"
+        )
 
     def batch(self, index: int) -> dict[str, Array]:
         """See `Dataset`. Both texts of a pair follow each other."""

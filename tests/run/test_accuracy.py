@@ -246,3 +246,37 @@ def test_similarities_are_those_of_the_pipeline(tmp_path: Path) -> None:
     assert ours.reference is not None and ours.answers is not None
     assert np.allclose(np.array(ours.reference.similarities, float), expected, atol=1e-5)
     assert np.allclose(np.array(ours.answers.similarities, float), expected, atol=1e-5)
+
+
+def test_an_encoder_given_by_its_folder_is_resolved_and_measured(tmp_path: Path) -> None:
+    from tests.suites.encoders import WORDS, write_encoder
+
+    folder = write_encoder(tmp_path / "small")
+    model = resolve_model(f"encoder:{folder}", "small", Silent(), threads=1)
+    assert (model.limits, model.ranges["input_ids"]) == ({"sequence": 24}, (0, len(WORDS)))
+    letters = [word for word in WORDS if len(word) == 1]
+    rows = [
+        {
+            "sentence1": " ".join(letters[:8]),
+            "sentence2": " ".join(letters[place : place + 8]),
+            "score": 8 - place,
+        }
+        for place in range(8)
+    ]
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    found = measure_accuracy(plan(model, str(path), "ort", batch=4), Silent())
+    ours = found["ort"]
+    assert ours.answers is not None and ours.reference is not None and ours.data is not None
+    assert ours.reference.similarities[0] == pytest.approx(1.0)
+    assert "tokenizer.json, 24 tokens" in ours.data.processing
+    assert np.allclose(
+        np.array(ours.answers.similarities, float), np.array(ours.reference.similarities, float), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("where", ["./nowhere", "no_such_package"])
+def test_an_encoder_that_is_not_there_is_named(where: str) -> None:
+    with pytest.raises(InputError) as caught:
+        resolve_model(f"encoder:{where}", "x", Silent(), threads=1)
+    assert f"--model encoder:{where}" in caught.value.message and "there is no folder" in caught.value.message
