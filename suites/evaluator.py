@@ -90,6 +90,7 @@ def _evaluator_type(exact: bool) -> Any:
     from onnx.reference.op_run import OpRun
 
     from suites.evaluator_grids import exact_grids
+    from suites.evaluator_sums import plain_sums
 
     error_function = np.vectorize(math.erf, otypes=[np.float64])
 
@@ -101,7 +102,7 @@ def _evaluator_type(exact: bool) -> Any:
 
     class Evaluator(ReferenceEvaluator):  # type: ignore[misc]
         def __init__(self, *arguments: Any, **options: Any) -> None:
-            options["new_ops"] = [*(options.get("new_ops") or ()), Erf, *exact_grids()]
+            options["new_ops"] = [*(options.get("new_ops") or ()), Erf, *exact_grids(), *plain_sums()]
             super().__init__(*arguments, **options)
             if exact:
                 _watch(self.rt_nodes_, in_function=isinstance(self.proto_, FunctionProto))

@@ -253,6 +253,39 @@ def test_layer_normalisation(tmp_path: Path) -> None:
     assert found == pytest.approx((EXACT - EXACT.mean()) / EXACT.std(), rel=1e-13)
 
 
+@pytest.mark.parametrize(
+    ("operator", "size"),
+    [("InstanceNormalization", 100), ("GlobalAveragePool", 1), ("GlobalAveragePool", 50_003)],
+)
+def test_long_sums_are_exact_in_float64_and_plain_in_float32(
+    tmp_path: Path, operator: str, size: int
+) -> None:
+    """Exact against numpy's; in float32 off by more than numpy's pairwise sums, and by less than its square root."""
+    x = np.random.default_rng(0).uniform(0, 1, (2, 3, size, 1)).astype(np.float32)
+    more = ["s", "b"] if operator == "InstanceNormalization" else []
+    ends = {"epsilon": 2.0**-10} if more else {}
+    shape = [2, 3, size if more else 1, 1]
+    source = save(
+        tmp_path / "m.onnx",
+        [helper.make_node(operator, ["x", *more], ["y"], **ends)],
+        [("x", FLOAT, [2, 3, size, 1])],
+        [("y", FLOAT, shape)],
+        initializer=[numpy_helper.from_array(np.array([1, 2, 3], np.float32), n) for n in more],
+    )
+    wide = x.astype(np.float64)
+    mean = wide.mean(axis=(2, 3), keepdims=True)
+    right = mean
+    if more:
+        factors = np.array([1.0, 2, 3]).reshape(1, 3, 1, 1)
+        right = (wide - mean) / np.sqrt(wide.var(axis=(2, 3), keepdims=True) + 2.0**-10) * factors + factors
+    _, exact = ask(source, "float64", {"x": x})
+    assert exact["y"] == pytest.approx(right, rel=1e-12)
+    _, plain = ask(source, "float32", {"x": x})
+    assert plain["y"] == pytest.approx(right, rel=1e-4)
+    if size > 10_000:
+        assert np.abs(plain["y"] - right).max() > np.abs(x.mean(axis=2, keepdims=True) - right).max()
+
+
 def test_an_operator_defined_by_others_is_computed_in_float64(tmp_path: Path) -> None:
     """Group normalisation's own definition casts to float32 unless told otherwise."""
     source = save(

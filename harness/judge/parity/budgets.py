@@ -10,7 +10,7 @@ import math
 UNIT_ROUNDOFF = {"fp32": 2.0**-24, "tf32": 2.0**-11, "fp16": 2.0**-11, "bf16": 2.0**-8}
 """Half the distance from 1 to the next number of the format (Higham, *Accuracy and Stability*, 2.1)."""
 
-BUDGET = 20.0
+BUDGET = 10.0
 """Yardsticks of error that a float32 engine may have: another order of summation, approximated functions, Winograd."""
 
 BUDGET_LOW = 5.0
