@@ -6,6 +6,7 @@ accuracy come after all checks, and are put into the checks that they belong to.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import tempfile
@@ -24,15 +25,16 @@ from harness.records import ContenderRef, Run, Settings
 from harness.records.parity_check import CheckedVariant, ParityCheck, ParityRecord
 from harness.run.accuracy import AccuracyPlan, measure_accuracy
 from harness.run.accuracy_data import open_labelled
+from harness.run.graph_contract import model_facts
 from harness.run.layers import LayerPlan, search_layers
 from harness.run.models import resolve_model
 from harness.run.observer import Observer
 from harness.run.parity_inputs import AskedInputs, ParityInputs, VariantInputs, save_inputs
-from harness.run.parity_reference import check_sizes, find_reference
+from harness.run.parity_reference import check_sizes, find_reference, own_precision
 from harness.run.parity_worker import Trial, check_contender
 from harness.run.references import References, make_references
 from harness.run.runner import MEMORY_SHARE, user_name
-from harness.run.worker import Worker
+from harness.run.worker import Worker, WorkerFailure
 from results.store import Store
 from suites.saved_inputs import InputSaver
 
@@ -113,6 +115,10 @@ class _ParityRun:
         threads = plan.inputs.threads
         self._model = resolve_model(plan.model, plan.name, observer, threads=threads)
         self._reference = find_reference(plan.reference, self._model, observer, threads=threads)
+        self._judged_as = plan.judged_as
+        if self._reference is not self._model and not self._judged_as:
+            with contextlib.suppress(WorkerFailure):  # its graph is told as not known in every check
+                self._judged_as = own_precision(model_facts(self._model.source))
         self._inputs = ParityInputs(plan.inputs, self._model, self._reference)
         self._memory_limit = plan.memory_limit or int(psutil.virtual_memory().available * MEMORY_SHARE)
         self._variants: list[CheckedVariant] = []
@@ -142,7 +148,7 @@ class _ParityRun:
             created_at=self.run.started_at,
             model=self._model.ref,
             reference_model=None if self._reference is self._model else self._reference.ref,
-            judged_as=plan.judged_as,
+            judged_as=self._judged_as,
             data=plan.data,
             margin=plan.margin,
             searched=plan.layers,
@@ -183,7 +189,7 @@ class _ParityRun:
     def _judge_by(self, made: VariantInputs) -> References:
         check_sizes(self._reference, made.feeds)
         self._observer.step(f"reference outputs of {self._reference.ref.name}, batch {made.variant.batch}")
-        precisions = [self._plan.judged_as or ref.precision for ref in self._plan.contenders]
+        precisions = [self._judged_as or ref.precision for ref in self._plan.contenders]
         references = make_references(
             self._reference.source,
             made.feeds,
@@ -204,7 +210,7 @@ class _ParityRun:
             inputs=made,
             references=references,
             folder=folder,
-            judged_as=self._plan.judged_as,
+            judged_as=self._judged_as,
             deadline_s=self._plan.deadline_s,
             memory_limit=self._memory_limit,
         )
@@ -236,6 +242,7 @@ class _ParityRun:
                     folder=None if plan.folder is None else plan.folder / f"{number}-{_plain(ref.text)}",
                     memory_limit=plan.memory_limit,
                     deadline_s=plan.deadline_s,
+                    judged_as=plan.judged_as,
                 ),
                 self._observer,
             )

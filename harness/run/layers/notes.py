@@ -6,7 +6,7 @@ from collections import Counter
 
 from harness.judge.layer_search import beginnings, first_bad
 from harness.judge.layer_words import error_words
-from harness.judge.parity import UNIT_ROUNDOFF
+from harness.judge.parity.budgets import widening
 from harness.run.layers.places import Search
 
 
@@ -18,7 +18,7 @@ def search_notes(search: Search) -> tuple[str, ...]:
             "the engine does not tell what it fuses, so tensors were marked step by step and fusions broken:"
             f" {search.fusions.unknown}"
         )
-    unit = UNIT_ROUNDOFF.get(search.workshop.plan.contender.precision, 2.0**-8) / UNIT_ROUNDOFF["fp32"]
+    unit = widening(search.workshop.plan.precision)
     for output, moved in search.sightings.moved.items():
         if moved > unit:
             notes.append(

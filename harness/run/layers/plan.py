@@ -28,7 +28,8 @@ class LayerPlan:
     `reference` is the model itself, or another one with the same signature. `folder`: where the reproduction goes;
     None: none is written. `memory_limit`: bytes for all processes of the search, the engine's own need not counted;
     it decides how many tensors are looked at at once. `deadline_s`: for every single step; `budget_s`: after so
-    many seconds of looking for the smallest part no further attempt is begun.
+    many seconds of looking for the smallest part no further attempt is begun. `judged_as`: the precision whose budgets
+    hold; empty: the contender's own.
     """
 
     model: ResolvedModel
@@ -41,6 +42,12 @@ class LayerPlan:
     memory_limit: int | None = None
     deadline_s: float = 120.0
     budget_s: float = 25.0
+    judged_as: str = ""
+
+    @property
+    def precision(self) -> str:
+        """The precision whose budgets hold."""
+        return self.judged_as or self.contender.precision
 
     @property
     def batch_bytes(self) -> int:

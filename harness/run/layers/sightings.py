@@ -70,7 +70,7 @@ class Sightings:
     def judge(self, name: str, actual: Array, values: RightValues, seen: str) -> TensorError:
         """One tensor as a record, by the right `values`."""
         node = self._graph.producer.get(name)
-        precision = self._workshop.plan.contender.precision
+        precision = self._workshop.plan.precision
         figures = tensor_error(
             actual, values.right(name), values.yardstick(name), precision, values.neighbours_of(name)
         )
