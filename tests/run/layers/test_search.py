@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from backends.contract import Array
-from harness.judge.parity import BUDGET_RMS
+from harness.judge.parity import budgets
 from harness.records.layers import LayerSearch
 from harness.run.layers import engine, search, search_layers, values
 from harness.run.layers.engine import Fusions
@@ -176,7 +176,11 @@ def test_an_error_that_is_only_amplified_is_not_blamed_on_the_amplifier(
 
     def give(workshop: Workshop, _graphs: values.Graphs, right: RightValues) -> Simulated:
         def far(name: str, value: Array, _handed: frozenset[str]) -> Array:
-            return value + np.float32(0.8 * BUDGET_RMS * 2.0**-24 * 1e4) if name == "high" else value
+            return (
+                value + np.float32(0.8 * budgets("fp32", 1.0)[0] * 2.0**-24 * 1e4)
+                if name == "high"
+                else value
+            )
 
         return Simulated(workshop, far, Fusions(unknown="nothing"), right.names)
 
