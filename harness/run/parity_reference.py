@@ -9,8 +9,22 @@ import numpy as np
 from backends.contract import Array, TensorSpec
 from harness.errors import InputError
 from harness.plan.cases import model_name
+from harness.records.graph import GraphFacts
 from harness.run.models import ResolvedModel, resolve_model
 from harness.run.observer import Observer
+
+QUANTISED = frozenset(
+    {
+        "ConvInteger",
+        "DequantizeLinear",
+        "DynamicQuantizeLinear",
+        "MatMulInteger",
+        "QLinearConv",
+        "QLinearMatMul",
+        "QuantizeLinear",
+    }
+)
+"""ONNX operators of quantised models."""
 
 _ADVICE = "both must take and give tensors of the same names, shapes and kinds"
 
@@ -56,6 +70,21 @@ def mismatch(what: str, ours: Sequence[TensorSpec], theirs: Sequence[TensorSpec]
         if not fits:
             return f"its {what} {spec.name} has the shape {list(other.shape)}, the model's {list(spec.shape)}"
     return ""
+
+
+def own_precision(facts: GraphFacts | None) -> str:
+    """The precision that a converted model itself computes in, from its graph; empty for float32, and if not known.
+
+    A model that was quantised or narrowed cannot be as near to its original as float32 is: whoever gives the original
+    as reference wants to know whether it errs more than that conversion explains.
+    """
+    if facts is None:
+        return ""
+    if QUANTISED & set(facts.operators):
+        return "int8"
+    floats = {name: facts.dtypes.get(name, 0) for name in ("float32", "float64", "float16", "bfloat16")}
+    most = max(floats, key=lambda name: floats[name])
+    return {"float16": "fp16", "bfloat16": "bf16"}.get(most, "") if floats[most] else ""
 
 
 def check_sizes(reference: ResolvedModel, feeds: Mapping[str, Mapping[str, Array]]) -> None:
