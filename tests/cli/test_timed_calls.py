@@ -47,6 +47,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tuple[Ended, 
         *("compare", HONEST, *map(faulty, WRONG), "--model", "tiny-cnn", "--batch", "2", "--threads", "1"),
         *("--budget", "4s", "--max-trials", "1", "--warmup-max", "200ms", "--input-set", "normal:0"),
         *("--json", "record.json", "--html", "page.html"),
+        timeout=400,  # ten engines
     )
     return done, harness
 
