@@ -39,7 +39,7 @@ Exit codes: 0 every contender is right; 1 one is wrong, or it is not known; 2 ba
 @click.option("--reference", default="", metavar="NAME|PATH",
               help="The model whose outputs count as right [default: the model itself].")  # fmt: skip
 @click.option("--judge-as", type=click.Choice(["fp32", "tf32", "bf16", "fp16", "int8"]),
-              help="Precision whose budgets hold [default: the contender's own, or the converted model's].")  # fmt: skip
+              help="Precision whose budgets hold [default: the contender's, or the converted model's].")  # fmt: skip
 @click.option("--batch", "-b", multiple=True, type=click.IntRange(1),
               help="Batch size; may be given several times [default: 1, or those of --inputs].")  # fmt: skip
 @click.option("--dim", "dims", multiple=True, metavar="NAME=SIZE", help="Size of a named dynamic dimension.")
