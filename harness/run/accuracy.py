@@ -18,9 +18,9 @@ from harness.records.accuracy import Accuracy
 from harness.run.accuracy_answers import answer_all
 from harness.run.accuracy_data import LabelledData, open_labelled
 from harness.run.accuracy_reference import ReferenceAnswers, choose_reference
-from harness.run.models import ResolvedModel
 from harness.run.observer import Observer
 from harness.run.opening import give_feeds, open_engine
+from harness.run.resolved import ResolvedModel
 from harness.run.worker import Worker, WorkerFailure
 from harness.worker.tensors import unpack
 

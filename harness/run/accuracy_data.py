@@ -14,7 +14,7 @@ from harness.errors import InputError
 from harness.records import VariantRef
 from harness.records.accuracy import DataRef, Task
 from harness.run.jobs import ask_job
-from harness.run.models import ResolvedModel
+from harness.run.resolved import ResolvedModel
 from harness.run.worker import Worker, WorkerFailure
 
 USUAL_LENGTH = 128

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from backends.contract import ModelSource, TensorSpec
 from harness.errors import InputError
-from harness.records import ModelRef, Tensor
+from harness.records import ModelRef
 from harness.run.jobs import run_job
-from harness.run.models import EXPORT_DEADLINE_S, ResolvedModel
 from harness.run.observer import Observer
+from harness.run.resolved import EXPORT_DEADLINE_S, ResolvedModel, tensors
 from harness.run.worker import WorkerFailure
 
 
@@ -43,14 +43,10 @@ def resolve_encoder(model: str, name: str, observer: Observer, *, threads: int) 
         source="onnx",
         sha256=entry["sha256"],
         path=entry["onnx"],
-        inputs=_tensors(inputs),
-        outputs=_tensors(outputs),
+        inputs=tensors(inputs),
+        outputs=tensors(outputs),
         parameters=entry["parameters"],
         macs=entry["macs"],
     )
     ranges = {key: (int(low), int(high)) for key, (low, high) in entry["ranges"].items()}
     return ResolvedModel(ref, source, ranges, dict(entry["limits"]))
-
-
-def _tensors(specs: tuple[TensorSpec, ...]) -> tuple[Tensor, ...]:
-    return tuple(Tensor(name=spec.name, dtype=spec.dtype, shape=spec.shape) for spec in specs)

@@ -12,8 +12,9 @@ from backends.contract import Array
 from harness.errors import InputError, StorageError
 from harness.records import VariantRef
 from harness.records.parity_check import InputSet, LeftOut
-from harness.run.models import ResolvedModel, check_variant, own_dims, own_pipeline, prepare_feeds
+from harness.run.feeds import check_variant, own_dims, own_pipeline, prepare_feeds
 from harness.run.references import References
+from harness.run.resolved import ResolvedModel
 from suites.errors import ModelError
 from suites.inputs import SAMPLES, sha256_of
 from suites.saved_inputs import GivenSet, InputSaver, given_sets

@@ -10,8 +10,9 @@ from backends.contract import Array, TensorSpec
 from harness.errors import InputError
 from harness.plan.cases import model_name
 from harness.records.graph import GraphFacts
-from harness.run.models import ResolvedModel, resolve_model
+from harness.run.models import resolve_model
 from harness.run.observer import Observer
+from harness.run.resolved import ResolvedModel
 
 QUANTISED = frozenset(
     {

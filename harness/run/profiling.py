@@ -14,10 +14,12 @@ from harness.environment.software import environment as read_environment
 from harness.errors import StorageError
 from harness.records import ContenderRef, VariantRef
 from harness.records.profile import ContenderProfile, Layer, ModelGraph, ProfileRecord
+from harness.run.feeds import prepare_feeds
 from harness.run.jobs import run_job
-from harness.run.models import ResolvedModel, prepare_feeds, resolve_model
+from harness.run.models import resolve_model
 from harness.run.observer import Observer
 from harness.run.opening import give_feeds, open_engine
+from harness.run.resolved import ResolvedModel
 from harness.run.worker import Worker, WorkerFailure
 
 INPUT_SET = "normal:0"

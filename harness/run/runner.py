@@ -23,9 +23,10 @@ from harness.judge.summary import summarise
 from harness.plan.cases import Plan, PlannedGroup, case_key
 from harness.records import Environment, Machine, Result, Run, VariantRef, Warning_
 from harness.run.group import Checkpoint, GroupPlan, GroupRunner
-from harness.run.models import ResolvedModel, prepare_model, resolve_model
+from harness.run.models import prepare_model, resolve_model
 from harness.run.observer import Observer
 from harness.run.pipelines import choose_processing
+from harness.run.resolved import ResolvedModel
 from harness.run.roof import roof_of
 from harness.run.subnormals import subnormal_weights
 from results.store import Store

@@ -9,8 +9,8 @@ from backends.contract import ModelSource
 from harness.errors import InputError
 from harness.records.work import Work
 from harness.run import kept
+from harness.run.feeds import check_variant
 from harness.run.jobs import run_job
-from harness.run.models import check_variant
 from harness.run.worker import WorkerFailure
 
 DEADLINE_S = 300.0

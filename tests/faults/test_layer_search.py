@@ -18,8 +18,9 @@ from harness.records import VariantRef
 from harness.records.layers import LayerSearch
 from harness.run.layers.plan import LayerPlan
 from harness.run.layers.search import search_layers
-from harness.run.models import ResolvedModel, resolve_model
+from harness.run.models import resolve_model
 from harness.run.observer import Silent
+from harness.run.resolved import ResolvedModel
 from suites.catalogue import builtin
 from suites.inputs import make_inputs
 from tests.faults.battery import FAULTS

@@ -20,8 +20,9 @@ from harness.records import VariantRef
 from harness.run import accuracy_reference
 from harness.run.accuracy import AccuracyPlan, measure_accuracy
 from harness.run.accuracy_data import LabelledData, open_labelled
-from harness.run.models import ResolvedModel, resolve_model
+from harness.run.models import resolve_model
 from harness.run.observer import Silent
+from harness.run.resolved import ResolvedModel
 from harness.run.worker import Worker
 from suites.shipped import DIGITS_TEST
 from tests.run.recording import Recording

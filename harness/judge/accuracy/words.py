@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from harness.judge.accuracy.judging import AccuracyJudgement, MetricFigures
+from harness.judge.accuracy.judgement import AccuracyJudgement, MetricFigures
 
 NAMES = {
     "top-1": "top-1 accuracy",

@@ -12,7 +12,7 @@ import psutil
 from backends.contract import Array
 from harness.records import ContenderRef, VariantRef
 from harness.run.jobs import ask_job
-from harness.run.models import ResolvedModel
+from harness.run.resolved import ResolvedModel
 from harness.run.worker import Worker
 
 MEMORY = 1 << 30

@@ -15,7 +15,7 @@ from backends.conformance.models import MODELS
 from backends.contract import Array, ModelSource
 from harness.records import ContenderRef, ModelRef, Tensor, VariantRef
 from harness.run.layers import LayerPlan
-from harness.run.models import ResolvedModel
+from harness.run.resolved import ResolvedModel
 
 BATCH = 2
 
