@@ -41,7 +41,8 @@ Exit codes: 0 every contender is right; 1 one is wrong, or it is not known; 2 ba
 @click.option("--judge-as", type=click.Choice(["fp32", "tf32", "bf16", "fp16", "int8"]),
               help="Precision whose budgets hold [default: the contender's, or the converted model's].")  # fmt: skip
 @click.option("--batch", "-b", multiple=True, type=click.IntRange(1),
-              help="Batch size; may be given several times [default: 1, or those of --inputs].")  # fmt: skip
+              help="Batch size; may be given several times [default: 1, and 2 on the first input set; or those of "
+              "--inputs].")  # fmt: skip
 @click.option("--dim", "dims", multiple=True, metavar="NAME=SIZE", help="Size of a named dynamic dimension.")
 @click.option("--threads", "-t", type=click.IntRange(1), help="Threads per engine [default: usable cores].")
 @click.option("--input-set", "input_sets", multiple=True, metavar="KIND[:SEED]",

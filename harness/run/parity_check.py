@@ -21,10 +21,11 @@ from harness.environment.software import environment as read_environment
 from harness.errors import HarnessError, StorageError
 from harness.judge.accuracy import MARGIN
 from harness.judge.parity_document import judge_contender
-from harness.records import ContenderRef, Run, Settings
+from harness.records import ContenderRef, Run, Settings, VariantRef
 from harness.records.parity_check import CheckedVariant, ParityCheck, ParityRecord
 from harness.run.accuracy import AccuracyPlan, measure_accuracy
 from harness.run.accuracy_data import open_labelled
+from harness.run.feeds import open_to_batch
 from harness.run.graph_contract import model_facts
 from harness.run.layers import LayerPlan, search_layers
 from harness.run.models import resolve_model
@@ -37,6 +38,9 @@ from harness.run.runner import MEMORY_SHARE, user_name
 from harness.run.worker import Worker, WorkerFailure
 from results.store import Store
 from suites.saved_inputs import InputSaver
+
+DATA_BATCH = 16
+"""Items of labelled data that go through an engine at once, where no batch is asked for."""
 
 
 @dataclass(frozen=True)
@@ -263,13 +267,21 @@ class _ParityRun:
         return AccuracyPlan(
             model=self._model,
             contenders=plan.contenders,
-            variant=self._inputs.variants[0],
+            variant=self._labelled_variant(),
             data=plan.data,
             reference=None if self._reference is self._model else self._reference,
             pipeline=plan.inputs.pipeline,
             deadline_s=plan.deadline_s,
             memory_limit=plan.memory_limit,
         )
+
+    def _labelled_variant(self) -> VariantRef:
+        """The first variant; in larger batches where nobody asked for a size, as every batch costs a round trip."""
+        first = self._inputs.variants[0]
+        asked = self._plan.inputs
+        if asked.batches or asked.given or not open_to_batch(self._model.source.inputs, first.dims):
+            return first
+        return first.model_copy(update={"batch": DATA_BATCH})
 
     def _try_data(self) -> None:
         """Data that cannot be read must be told before hours of checking."""

@@ -12,7 +12,7 @@ from backends.contract import Array
 from harness.errors import InputError, StorageError
 from harness.records import VariantRef
 from harness.records.parity_check import InputSet, LeftOut
-from harness.run.feeds import check_variant, own_dims, own_pipeline, prepare_feeds
+from harness.run.feeds import check_variant, open_to_batch, own_dims, own_pipeline, prepare_feeds
 from harness.run.references import References
 from harness.run.resolved import ResolvedModel
 from suites.errors import ModelError
@@ -31,10 +31,17 @@ DEFAULT_SETS = (
 )
 """And the samples that the model's pipeline takes, where it has one."""
 
+SECOND_BATCH = 2
+"""Where no batch is asked for, the first input set runs on a batch of two as well: with one entry nobody sees an
+engine that repeats it."""
+
 
 @dataclass(frozen=True)
 class AskedInputs:
-    """What the user asked for. No `sets` and no `given`: the default sets. No `batches`: 1, or those of the files."""
+    """What the user asked for. No `sets` and no `given`: the default sets.
+
+    No `batches`: those of the files, else 1 with all sets and `SECOND_BATCH` with the first, where the model takes it.
+    """
 
     sets: tuple[str, ...]
     given: Path | None
@@ -93,6 +100,8 @@ class ParityInputs:
         default = not asked.sets
         made = VariantInputs(variant, {})
         names = only if only is not None else asked.sets or self._default_sets()
+        if not asked.batches and variant.batch != 1:
+            names = names[:1]
         for name in names:
             try:
                 made.feeds |= prepare_feeds(
@@ -138,7 +147,9 @@ class ParityInputs:
     def _variants(self) -> tuple[VariantRef, ...]:
         asked = self._asked
         if not self._given:
-            sizes = [(batch, self._dims()) for batch in asked.batches or (1,)]
+            dims = self._dims()
+            default = (1, SECOND_BATCH) if open_to_batch(self._model.source.inputs, dims) else (1,)
+            sizes = [(batch, dims) for batch in asked.batches or default]
         else:
             sizes = [
                 (entry.batch, dict(entry.dims))
