@@ -12,6 +12,7 @@ from harness.cli.main import COMMANDS, cli
 from harness.judge.conformance.document import ConformanceDocument
 from harness.judge.document import ComparisonDocument
 from harness.judge.load.curve import ThroughputDocument
+from harness.judge.parity_document import ParityDocument
 from harness.judge.profile.document import ProfileDocument
 from harness.plan.suite_schema import suite_json_schema
 from harness.records import Record
@@ -61,6 +62,7 @@ def generated() -> dict[str, str]:
         "comparison.schema.json": record_schema(ComparisonDocument),
         "throughput.schema.json": record_schema(ThroughputDocument),
         "profile.schema.json": record_schema(ProfileDocument),
+        "parity.schema.json": record_schema(ParityDocument),
         "conformance.schema.json": record_schema(ConformanceDocument),
         "suite.schema.json": json.dumps(suite_json_schema(), indent=2, ensure_ascii=False) + "\n",
     }

@@ -51,7 +51,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", "sequence", 8])
     graph = helper.make_graph([helper.make_node("Softmax", ["x"], ["y"], axis=-1)], "g", [x], [y])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.save(model, folder / "path" / "to" / "model.onnx")
+    for name in ("model.onnx", "original.onnx"):
+        onnx.save(model, folder / "path" / "to" / name)
     return folder
 
 

@@ -31,6 +31,8 @@ GENERATED = (
     "comparison.schema.json",
     "throughput.schema.json",
     "profile.schema.json",
+    "parity.schema.json",
+    "conformance.schema.json",
     "suite.schema.json",
 )
 
