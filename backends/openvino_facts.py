@@ -31,6 +31,9 @@ _NAMES = {
 _NO_OPERATORS = frozenset({"Const", "Constant", "Input", "Output", "Parameter", "Result"})
 
 
+_CONVERTING = frozenset({"Convert", "Reorder"})
+_WHOLE = frozenset({"int32", "int64", "uint32", "uint64"})
+
 _HIDING = frozenset({"If", "Loop", "TensorIterator"})
 """Layers that run graphs of their own, which the runtime graph does not show."""
 
@@ -47,7 +50,7 @@ def runtime_facts(engine: Any, compiled: Any, path: Path | None) -> GraphFacts:
         kind = info.get("layerType", "")
         if kind == "Const":
             if elements := _elements(node):  # what is empty has no type
-                dtypes[_name(info.get("runtimePrecision", ""))] += elements
+                dtypes[_read_as(node) or _name(info.get("runtimePrecision", ""))] += elements
         elif kind and kind not in _NO_OPERATORS:
             operators[kind] += 1
         if kind == "Convert":
@@ -66,6 +69,21 @@ def runtime_facts(engine: Any, compiled: Any, path: Path | None) -> GraphFacts:
         opset={} if path is None else _version(path),
         casts=casts,
     )
+
+
+def _read_as(constant: Any) -> str:
+    """The type that every reader turns a constant into, where that is a wide integer; else empty.
+
+    OpenVINO keeps axes and sizes that it makes itself as u8 beside a conversion to i32: these are no weights.
+    """
+    readers = [target.get_node() for target in constant.output(0).get_target_inputs()]
+    kinds = {
+        _name(reader.get_output_element_type(0).get_type_name())
+        if reader.get_rt_info()["layerType"].astype(str) in _CONVERTING
+        else ""
+        for reader in readers
+    }
+    return min(kinds) if kinds and kinds <= _WHOLE else ""
 
 
 def _cast(node: Any) -> dict[str, str]:

@@ -24,10 +24,13 @@ from backends.onnx_facts import (
 from suites.graph_tensors import used_names
 from suites.onnx_file import read
 
-REVISION = 1
+REVISION = 2
 """Raised when the same model would give other facts: kept facts are then made again."""
 
 _FROM_SHAPES = frozenset({"Shape", "Size"})
+_RECURRENT = frozenset({"GRU", "LSTM", "RNN"})
+_BIASES = 3
+"""Place of the biases of a recurrent operator: one for inputs and one for states, which are added to each other."""
 
 
 def graph_facts(
@@ -46,9 +49,9 @@ def graph_facts(
 def foldable(model: Any) -> int:
     """Elements of parameters that need not exist in an optimised graph.
 
-    These are vectors (scales, shifts and biases go into the weights beside them), constants that are only computed
-    with other constants or with shapes, those that nobody reads, repetitions of another one, and all in subgraphs,
-    of which whole branches may go. Everything else an engine cannot compute without.
+    These are vectors (scales, shifts and biases go into the weights beside them), the biases of recurrent layers,
+    constants that are only computed with other constants or with shapes, those that nobody reads, repetitions of
+    another one, and all in subgraphs, of which whole branches may go. Everything else an engine cannot compute without.
     """
     graph = model.graph
     tensors = {tensor.name: tensor for tensor in initialisers(graph)}
@@ -57,11 +60,17 @@ def foldable(model: Any) -> int:
             tensors |= dict.fromkeys(node.output, next(attribute_tensors(node), None))
     tensors = {name: tensor for name, tensor in tensors.items() if tensor is not None}
     needed = _needed(graph, set(tensors))
+    biases = {
+        name
+        for node in graph.node
+        if node.op_type in _RECURRENT
+        for name in node.input[_BIASES : _BIASES + 1]
+    }
     total, seen = 0, set()
     for name, tensor in tensors.items():
         identity = _identity(tensor)
         vector = sum(size != 1 for size in tensor.dims) <= 1
-        if vector or name not in needed or identity in seen:
+        if vector or name in biases or name not in needed or identity in seen:
             total += _parameters(tensor)
         seen.add(identity)
     inner = [g for g in graphs(graph) if g is not graph]

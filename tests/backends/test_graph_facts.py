@@ -131,6 +131,61 @@ def test_engines_fold_no_more_than_that(engine: str, tmp_path: Path) -> None:
     assert answer["parameters"] - answer["foldable"] <= facts.parameters < answer["parameters"]
 
 
+def recurrent_graph() -> object:
+    """A GRU in both directions; OpenVINO adds biases to each other, and keeps axes of its own as uint8."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(0)
+    weights = [
+        numpy_helper.from_array(random.standard_normal(shape).astype(np.float32) / 4, name)
+        for name, shape in {"w": (2, 24, 4), "r": (2, 24, 8), "b": (2, 48)}.items()
+    ]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Transpose", ["x"], ["steps"], perm=[1, 0, 2]),
+            helper.make_node(
+                "GRU",
+                ["steps", "w", "r", "b"],
+                ["y", ""],
+                hidden_size=8,
+                direction="bidirectional",
+                linear_before_reset=1,
+            ),
+        ],
+        "recurrent",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 6, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [6, 2, "batch", 8])],
+        weights,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model
+
+
+@pytest.mark.engine("ort")
+@pytest.mark.parametrize("engine", ["ort", "openvino"])
+def test_healthy_engines_have_the_weights_of_a_recurrent_layer(engine: str, tmp_path: Path) -> None:
+    import onnx
+
+    path = tmp_path / "recurrent.onnx"
+    onnx.save(recurrent_graph(), str(path))
+    answer, _ = graph_facts({"path": str(path)}, {})
+    assert answer["foldable"] == 2 * 48  # the biases
+    model = MODELS["mlp"]
+    session = loaded(
+        engine,
+        replace(model.source(tmp_path), onnx_path=path, torch_factory=None),
+        variant_of(model),
+        tmp_path,
+    )
+    facts = session.graph()
+    session.close()
+    assert facts is not None and facts.parameters is not None
+    assert facts.parameters >= answer["parameters"] - answer["foldable"]
+    assert set(facts.dtypes) <= {"float32", "int32", "int64"}
+
+
 @pytest.mark.engine("torch")
 @KIT
 @pytest.mark.parametrize("engine", ["ort", "openvino", "torch", "fake"])
