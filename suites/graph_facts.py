@@ -24,7 +24,7 @@ from backends.onnx_facts import (
 from suites.graph_tensors import used_names
 from suites.onnx_file import read
 
-REVISION = 2
+REVISION = 3
 """Raised when the same model would give other facts: kept facts are then made again."""
 
 _FROM_SHAPES = frozenset({"Shape", "Size"})
@@ -51,7 +51,8 @@ def foldable(model: Any) -> int:
 
     These are vectors (scales, shifts and biases go into the weights beside them), the biases of recurrent layers,
     constants that are only computed with other constants or with shapes, those that nobody reads, repetitions of
-    another one, and all in subgraphs, of which whole branches may go. Everything else an engine cannot compute without.
+    another one, those that are one number throughout, and all in subgraphs, of which whole branches may go.
+    Everything else an engine cannot compute without.
     """
     graph = model.graph
     tensors = {tensor.name: tensor for tensor in initialisers(graph)}
@@ -70,7 +71,7 @@ def foldable(model: Any) -> int:
     for name, tensor in tensors.items():
         identity = _identity(tensor)
         vector = sum(size != 1 for size in tensor.dims) <= 1
-        if vector or name in biases or name not in needed or identity in seen:
+        if vector or name in biases or name not in needed or identity in seen or _uniform(tensor):
             total += _parameters(tensor)
         seen.add(identity)
     inner = [g for g in graphs(graph) if g is not graph]
@@ -104,6 +105,16 @@ def _needed(graph: Any, constants: set[str]) -> set[str]:
 
 def _parameters(tensor: Any) -> int:
     return prod(tensor.dims) if dtype_name(tensor.data_type) in PARAMETER_DTYPES else 0
+
+
+def _uniform(tensor: Any) -> bool:
+    """Whether all elements are the same number, such as the ones of a scale that was never trained."""
+    from onnx import numpy_helper
+
+    if tensor.external_data or not _parameters(tensor):
+        return False
+    array = numpy_helper.to_array(tensor)
+    return bool((array == array.flat[0]).all())
 
 
 def _identity(tensor: Any) -> tuple[Any, ...]:

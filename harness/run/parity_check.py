@@ -246,7 +246,7 @@ class _ParityRun:
                     folder=None if plan.folder is None else plan.folder / f"{number}-{_plain(ref.text)}",
                     memory_limit=plan.memory_limit,
                     deadline_s=plan.deadline_s,
-                    judged_as=plan.judged_as,
+                    judged_as=self._judged_as,
                 ),
                 self._observer,
             )

@@ -109,6 +109,16 @@ def small_graph() -> object:
     return model
 
 
+def test_a_constant_of_one_number_may_be_folded_into_one() -> None:
+    from onnx import numpy_helper
+
+    graph = small_graph()
+    before = foldable(graph)
+    first = next(tensor for tensor in graph.graph.initializer if tensor.name == "first")  # type: ignore[attr-defined]
+    first.CopyFrom(numpy_helper.from_array(np.ones((4, 4), np.float32), "first"))
+    assert foldable(graph) == before + 16
+
+
 def test_what_may_be_folded_is_what_an_engine_can_do_without() -> None:
     # scale (a vector), twin (the same values as second), left and right (constants alone), unread.
     assert foldable(small_graph()) == 4 + 16 + 3 + 12 + 25
