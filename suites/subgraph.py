@@ -1,7 +1,6 @@
-"""Parts of an ONNX model as models of their own, and what differs between the same part of two models.
+"""Parts of an ONNX model as models of their own.
 
-`cut` and `differences` are jobs: the parent runs them in a worker process, because they import onnx and parse untrusted
-bytes.
+`cut` is a job: the parent runs it in a worker process, because it imports onnx and parses untrusted bytes.
 """
 
 from __future__ import annotations
@@ -15,9 +14,6 @@ import numpy as np
 from backends.contract import Array
 from suites.errors import ModelError
 from suites.graph_tensors import used_names
-
-_LONGEST = 60
-"""Characters of a value that are shown."""
 
 
 def cut(arguments: dict[str, Any], arrays: dict[str, Array]) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -88,110 +84,6 @@ def cut(arguments: dict[str, Any], arrays: dict[str, Array]) -> tuple[dict[str, 
         "constants": sorted(constants),
         "onnx": onnx.__version__,
     }, given
-
-
-def differences(
-    arguments: dict[str, Any], _arrays: dict[str, Array]
-) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Job: how the nodes that produce "tensors" differ between the ONNX files "model" and "reference".
-
-    Compared are operators, attributes and constants (by their place among the inputs); constants are followed back to
-    the initializers that they are made of. Answers {"differences": [{"what", "model", "reference"}]}.
-    """
-    ours, theirs = (_Reader(Path(str(arguments[key]))) for key in ("model", "reference"))
-    found: list[dict[str, str]] = []
-    for tensor in arguments["tensors"]:
-        found += _differ(ours, theirs, tensor, tensor)
-    unique = {(entry["what"], entry["model"], entry["reference"]): entry for entry in found}
-    return {"differences": list(unique.values())}, {}
-
-
-class _Reader:
-    """A model's nodes by what they produce, and its constants as arrays."""
-
-    def __init__(self, path: Path) -> None:
-        import onnx
-
-        self._folder = path.parent
-        self.graph = onnx.load_model(str(path), format="protobuf", load_external_data=False).graph
-        self.nodes = {name: node for node in self.graph.node for name in node.output if name}
-        self.constants = {tensor.name: tensor for tensor in self.graph.initializer}
-        self.inputs = {value.name for value in self.graph.input} - set(self.constants)
-
-    def array(self, name: str) -> Array:
-        """A constant's value."""
-        from onnx import numpy_helper
-
-        return np.asarray(numpy_helper.to_array(self.constants[name], str(self._folder)))
-
-    def varies(self, name: str) -> bool:
-        """Whether a tensor depends on the model's inputs."""
-        waiting, seen = [name], set()
-        while waiting:
-            tensor = waiting.pop()
-            if tensor in self.inputs:
-                return True
-            if tensor in self.nodes and tensor not in seen:
-                seen.add(tensor)
-                waiting += used_names(self.nodes[tensor])
-        return False
-
-
-def _differ(ours: _Reader, theirs: _Reader, tensor: str, other: str) -> Iterator[dict[str, str]]:
-    a, b = ours.nodes.get(tensor), theirs.nodes.get(other)
-    if a is None or b is None:
-        if a is not None or b is not None:
-            present = [node.op_type if node is not None else "no node" for node in (a, b)]
-            yield _entry(f"what makes {tensor}", *present)
-        return
-    if (a.op_type, a.domain) != (b.op_type, b.domain):
-        yield _entry("operator", a.op_type, b.op_type)
-    left, right = ({entry.name: entry for entry in node.attribute} for node in (a, b))
-    for name in dict.fromkeys((*left, *right)):
-        shown = [_shown(side.get(name)) for side in (left, right)]
-        same = name in left and name in right
-        same = same and left[name].SerializeToString() == right[name].SerializeToString()
-        if not same:
-            yield _entry(f"attribute {name}", *shown)
-    if len(a.input) != len(b.input):
-        yield _entry("number of inputs", str(len(a.input)), str(len(b.input)))
-    for one, two in zip(a.input, b.input, strict=False):
-        if one in ours.constants and two in theirs.constants:
-            if words := _array_difference(ours.array(one), theirs.array(two)):
-                yield _entry(f"constant {one}", *words)
-        elif one in ours.nodes and two in theirs.nodes and not ours.varies(one) and not theirs.varies(two):
-            yield from _differ(ours, theirs, one, two)
-        elif one != two:
-            yield _entry("input", one or "none", two or "none")
-
-
-def _array_difference(a: Array, b: Array) -> tuple[str, str] | None:
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return f"{a.dtype.name} {list(a.shape)}", f"{b.dtype.name} {list(b.shape)}"
-    differing = np.flatnonzero((a != b).ravel())
-    if not differing.size or np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"):
-        return None
-    first = int(differing[0])
-    where = [int(index) for index in np.unravel_index(first, a.shape)]
-    return (
-        f"{a.ravel()[first]:.7g} at {where}; {differing.size} of {a.size} values differ",
-        f"{b.ravel()[first]:.7g}",
-    )
-
-
-def _shown(attribute: Any) -> str:
-    from onnx import helper
-
-    if attribute is None:
-        return "not set"
-    value = helper.get_attribute_value(attribute)
-    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-    text = f"{value:.7g}" if isinstance(value, float) else " ".join(text.split())
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
-
-
-def _entry(what: str, model: str, reference: str) -> dict[str, str]:
-    return {"what": what, "model": model, "reference": reference}
 
 
 def _part(graph: Any, outputs: list[str], given: Collection[str], path: Path) -> tuple[set[str], set[str]]:

@@ -1,4 +1,4 @@
-"""Parts of a model as models of their own, and what differs between two."""
+"""Parts of a model as models of their own."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import helper, numpy_helper
 
 from backends.conformance.models import MODELS
 from backends.contract import Array
 from suites.errors import ModelError
 from suites.evaluator import evaluate
-from suites.subgraph import cut, differences
+from suites.subgraph import cut
 
 
 def every_value(path: Path, feeds: dict[str, Array]) -> dict[str, Array]:
@@ -76,46 +75,3 @@ def test_inputs_are_cast_to_what_the_model_takes(tmp_path: Path) -> None:
     }
     _, used = cut(arguments, {"n1": np.ones((1, 8, 8, 8))})
     assert used["n1"].dtype == np.float32
-
-
-def change(path: Path, to: Path, edit: Any) -> Path:
-    proto = onnx.load(path)
-    edit(proto.graph)
-    onnx.save(proto, to)
-    return to
-
-
-def test_differences_are_named_with_their_values(tmp_path: Path) -> None:
-    path = MODELS["cnn"].source(tmp_path).onnx_path
-    assert path is not None
-
-    def spoil(graph: Any) -> None:
-        norm = next(node for node in graph.node if node.op_type == "BatchNormalization")
-        norm.attribute[0].f = 1e-2
-        weight = next(tensor for tensor in graph.initializer if tensor.name == "second.weight")
-        array = np.array(numpy_helper.to_array(weight))
-        array[1, 2, 0, 1] = 7.0
-        weight.CopyFrom(numpy_helper.from_array(array, weight.name))
-
-    other = change(path, tmp_path / "other.onnx", spoil)
-    asked = {"model": str(other), "reference": str(path)}
-    (found,) = differences({**asked, "tensors": ["n1"]}, {})[0]["differences"]
-    assert (found["what"], found["model"], found["reference"]) == ("attribute epsilon", "0.01", "1e-05")
-    (found,) = differences({**asked, "tensors": ["c2"]}, {})[0]["differences"]
-    assert found["what"] == "constant second.weight"
-    assert found["model"].startswith("7 at [1, 2, 0, 1]; 1 of ")
-    assert differences({**asked, "tensors": ["r1", "logits"]}, {})[0]["differences"] == []
-
-
-def test_another_operator_and_another_input_are_differences(tmp_path: Path) -> None:
-    path = MODELS["cnn"].source(tmp_path).onnx_path
-    assert path is not None
-
-    def rewire(graph: Any) -> None:
-        node = next(node for node in graph.node if node.output[0] == "r2")
-        node.CopyFrom(helper.make_node("Sigmoid", ["r1"], ["r2"]))
-
-    other = change(path, tmp_path / "other.onnx", rewire)
-    told, _ = differences({"model": str(other), "reference": str(path), "tensors": ["r2"]}, {})
-    found = {entry["what"]: (entry["model"], entry["reference"]) for entry in told["differences"]}
-    assert found == {"operator": ("Sigmoid", "Relu"), "input": ("r1", "sum")}

@@ -127,7 +127,7 @@ def _differences(search: Search, tensor: str, group: tuple[str, ...]) -> tuple[D
         return ()
     try:
         answer, _ = search.workshop.job(
-            "suites.subgraph:differences",
+            "suites.node_differences:differences",
             {
                 "model": str(plan.model_path),
                 "reference": str(plan.reference_path),
