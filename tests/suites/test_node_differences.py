@@ -68,7 +68,9 @@ def looping(to: Path, scale: float = 1.0, trips: Any = 5, kinds: tuple[str, str]
 
     body = helper.make_graph(
         [
-            helper.make_node("Constant", [], ["one"], value=numpy_helper.from_array(np.float32([scale]))),
+            helper.make_node(
+                "Constant", [], ["one"], value=numpy_helper.from_array(np.array([scale], np.float32))
+            ),
             helper.make_node(kinds[0], ["state", "weight"], ["product"]),
             helper.make_node(kinds[1], ["product", "one"], ["next"]),
             helper.make_node("Identity", ["going"], ["on"]),
