@@ -33,15 +33,20 @@ SUMMING = frozenset(
     }
 )
 """Operators that the evaluator computes by numpy's sums and means."""
-NEIGHBOURS_LANES = (1, 4, LANES)
-"""Of the runs from moved numbers: the orders of summation that engines have, one after the other."""
-_LANES: ContextVar[int] = ContextVar("_LANES", default=LANES)
+LONG_SUMS = SUMMING | {
+    "GlobalAveragePool",
+    "GroupNormalization",
+    "InstanceNormalization",
+    "MeanVarianceNormalization",
+}
+"""Operators whose sums may be so long that the order of summation decides their error."""
+_LANES: ContextVar[int | None] = ContextVar("_LANES", default=LANES)
 
 
 @contextmanager
-def lanes_of(run: int) -> Iterator[None]:
-    """Add up as engines do that have as many lanes as the neighbour `run`."""
-    token = _LANES.set(NEIGHBOURS_LANES[run % len(NEIGHBOURS_LANES)])
+def adding_in(lanes: int | None) -> Iterator[None]:
+    """Add up in so many lanes; None: pairwise, as numpy does."""
+    token = _LANES.set(lanes)
     try:
         yield
     finally:
@@ -87,7 +92,8 @@ class _Plain(np.ndarray[Any, Any]):
 
     def sum(self, axis: Any = None, dtype: Any = None, out: Any = None, **options: Any) -> Any:
         array = np.asarray(self)
-        if array.dtype != np.float32 or dtype not in (None, np.float32) or not array.size:
+        plain = array.dtype == np.float32 and dtype in (None, np.float32)
+        if not plain or not array.size or _LANES.get() is None:
             return np.asarray(array.sum(axis, dtype, out, **options)).view(_Plain)
         axes = range(array.ndim) if axis is None else (axis,) if isinstance(axis, int | np.integer) else axis
         away = sorted(int(each) % array.ndim for each in axes)
@@ -110,9 +116,9 @@ def _mean(flat: Array) -> Array:
 
 def _sum(flat: Array) -> Array:
     """Over the last axis, which is kept."""
-    if flat.dtype != np.float32:
-        return np.asarray(flat.sum(axis=-1, keepdims=True))
     count, width = flat.shape[-1], _LANES.get()
+    if flat.dtype != np.float32 or width is None:
+        return np.asarray(flat.sum(axis=-1, keepdims=True))
     padded = np.zeros((*flat.shape[:-1], -(-count // width) * width), np.float32)
     padded[..., :count] = flat
     lanes = padded.reshape(*flat.shape[:-1], -1, width)

@@ -61,6 +61,13 @@ def own_precision(model: Any) -> str:
     return "fp16" if TensorProto.FLOAT16 in kinds else "fp32"
 
 
+def has_long_sums(model: Any) -> bool:
+    """Whether the order of summation may decide the error of the `onnx.ModelProto` `model`."""
+    from suites.evaluator_sums import LONG_SUMS
+
+    return any(node.op_type in LONG_SUMS for node in _nodes(model))
+
+
 def _nodes(model: Any) -> Iterator[Any]:
     yield from _within(model.graph.node)
     for function in model.functions:

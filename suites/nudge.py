@@ -27,11 +27,13 @@ class Nudge:
 
     count: int
     size: float
+    lanes: tuple[int, ...] = ()
+    """In how many lanes each run adds up long sums (see `suites.evaluator_sums`); none: pairwise."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Nudge:
         """From a job's argument."""
-        return cls(int(data["count"]), float(data["size"]))
+        return cls(int(data["count"]), float(data["size"]), tuple(data.get("lanes", ())))
 
     def generators(self) -> Iterator[np.random.Generator]:
         """One for each run, the same ones every time."""

@@ -19,7 +19,7 @@ from suites.nudge import Nudge, moved, moved_all, moved_model
 
 DTYPES = ("float64", "float32")
 
-REVISION = 5
+REVISION = 6
 """Raised whenever the same model and inputs may give other outputs, so that cached ones are made again."""
 
 CURRENT_OPSET = 21
@@ -36,7 +36,8 @@ def reference(arguments: dict[str, Any], arrays: dict[str, Array]) -> tuple[dict
     `suites.nudge.Nudge`) there are several runs, and the outputs are named "RUN/NAME", from 0.
 
     Answers {"description": e.g. "torch 2.13.0 float64", "strength": "independent", or "mixed" where operators were
-    computed in a lower precision, "note": which, "precision": the coarsest format that the model rounds to by itself}
+    computed in a lower precision, "note": which, "precision": the coarsest format that the model rounds to by itself,
+    "sums": whether the order of summation may decide its error, where that is known}
     and the outputs by name, in the model's order. Raises ModelError for an unknown dtype, a model in no usable form,
     or an operator that the evaluator lacks.
     """
@@ -114,8 +115,8 @@ def _by_onnx(
     import onnx
 
     from suites.evaluator import LackingError, evaluate
-    from suites.evaluator_sums import lanes_of
-    from suites.model_traits import drop_seeds, own_precision
+    from suites.evaluator_sums import adding_in
+    from suites.model_traits import drop_seeds, has_long_sums, own_precision
     from suites.onnx_precision import set_precision
 
     model = onnx.load_model(source.onnx_path, format="protobuf")
@@ -133,11 +134,12 @@ def _by_onnx(
     def call_all(what: Any) -> dict[str, Array]:
         set_precision(what, dtype)
         if nudge is None:
-            return call(what, feeds)
+            with adding_in(None):
+                return call(what, feeds)
         outputs: dict[str, Array] = {}
         for index, random in enumerate(nudge.generators()):
             neighbour = moved_model(what, random, nudge.size)
-            with lanes_of(index):
+            with adding_in(nudge.lanes[index] if nudge.lanes else None):
                 outputs |= _numbered(index, call(neighbour, moved_all(feeds, random, nudge.size)))
         return outputs
 
@@ -156,6 +158,7 @@ def _by_onnx(
         "strength": "mixed" if lowered else "independent",
         "note": "; ".join(notes),
         "precision": precision,
+        "sums": has_long_sums(model),
     }, outputs
 
 

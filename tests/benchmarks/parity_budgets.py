@@ -172,6 +172,7 @@ def _flat(references: References) -> dict[str, Array]:
     for name, one in references.by_set.items():
         runs = {"right": one.right, "yardstick": one.yardstick}
         runs |= {f"neighbour {index}": run for index, run in enumerate(one.neighbours)}
+        runs |= {f"summed {index}": run for index, run in enumerate(one.summed)}
         runs |= {f"tie {p} {i}": run for p, ties in one.ties.items() for i, run in enumerate(ties)}
         kept |= {
             f"{what}/{name}/{output}": value for what, run in runs.items() for output, value in run.items()
@@ -204,6 +205,7 @@ def _unflat(kept: Mapping[str, Array]) -> References:
             neighbours,
             {p: tuple(t) for p, t in ties.items()},
             summands[name],
+            tuple(run for what, run in by_kind.items() if what.startswith("summed")),
         )
     return made
 

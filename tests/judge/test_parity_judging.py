@@ -196,6 +196,25 @@ def test_indices_may_flip_between_near_ties_only(
     assert bool(judged.note) is (status == "pass" and bool(words))
 
 
+@pytest.mark.parametrize(("precision", "status"), [("fp32", "pass"), ("bf16", "fail")])
+def test_what_long_sums_lose_in_float32_is_not_multiplied_in_lower_precisions(
+    precision: str, status: str
+) -> None:
+    """Engines in bfloat16 add up in float32: the error of a long sum is theirs too, but not 2^16 times."""
+    right = np.random.default_rng(0).normal(size=(4, 50))
+    runs = [(right + size * 2.0**-24).astype(np.float32) for size in (0.5, -0.5)]
+    summed = [(right * (1 + sign * 400 * 2.0**-24)).astype(np.float32) for sign in (1, -1)]
+    actual = {"fp32": right * (1 + 1000 * 2.0**-24), "bf16": right * (1 + 10 * 2.0**-8)}[precision]
+    judged = judge_output(
+        "y", "s", actual.astype(np.float32), right, runs[0], precision, neighbours=runs[1:], summed=summed
+    )
+    assert judged.status == status
+    alone = judge_output("y", "s", actual.astype(np.float32), right, runs[0], precision, neighbours=runs[1:])
+    assert alone.status == "fail"
+    right_sum = (right * (1 + 400 * 2.0**-24)).astype(np.float32)
+    assert judge_output("y", "s", right_sum, right, runs[0], "bf16", summed=summed).status == "pass"
+
+
 def test_the_yardsticks_own_flips_are_near_ties() -> None:
     assert judge_output("y", "s", labels((0, 2)), LABELS, labels((0, 2)), "fp32").status == "pass"
 

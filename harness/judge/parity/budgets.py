@@ -45,17 +45,20 @@ float16, which are not, lie 2^-24 apart."""
 _COARSENESS = ("fp32", "tf32", "fp16", "bf16", "int8")
 
 
-def budgets(precision: str, yardstick: float, summands: int = 1) -> tuple[float, float]:
+def budgets(
+    precision: str, yardstick: float, summands: int = 1, in_order: float = 1.0
+) -> tuple[float, float]:
     """Budgets (root mean square, maximum) in yardsticks.
 
     `yardstick` is the unit: an error relative to the output's own size. `summands` is how many equal numbers the
     inputs have, where they are constant: then all roundings of a sum go the same way, and the error of n summands grows
     with n rather than with its square root (Higham and Mary, *A New Approach to Probabilistic Rounding Error
-    Analysis*, 2019).
+    Analysis*, 2019). `in_order`: the error of float32 that adds up long sums one number after the other, in
+    yardsticks where these do not; every precision may have that.
     """
     if precision == "int8":
         return INT8_SHARE / yardstick, INT8_LARGEST / yardstick
-    in_float32 = BUDGET * math.sqrt(summands)
+    in_float32 = BUDGET * math.sqrt(summands) * max(in_order, 1.0)
     allowed = in_float32 if precision == "fp32" else max(BUDGET_LOW * widening(precision), in_float32)
     return allowed, LARGEST * allowed
 

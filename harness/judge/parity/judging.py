@@ -95,6 +95,7 @@ def judge_outputs(
                 ties=[run[key] for run in reference.ties.get(budgeted, ())],
                 typical=typical[key],
                 summands=reference.summands,
+                summed=[run[key] for run in reference.summed],
             )
             if (name, key) in random and _comparable(outputs[name].get(key), reference.right[key]):
                 # The yardstick's error is as random as the rest: no unit to count in.

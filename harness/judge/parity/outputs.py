@@ -33,12 +33,15 @@ def judge_output(
     ties: Sequence[Array] = (),
     typical: float = 0.0,
     summands: int = 1,
+    summed: Sequence[Array] = (),
 ) -> OutputParity:
     """One output on one input set. `reference` is float64 (or an integer type), `yardstick` the same in float32.
 
     `neighbours` are further yardsticks, from inputs and weights moved by one rounding; `ties` what integers become
     when those are moved by ten roundings of `precision`. `typical` is the output's usual size (root mean square):
-    an output that is zero but for rounding on this input set is measured by it. `summands`: see `budgets`.
+    an output that is zero but for rounding on this input set is measured by it. `summands`: see `budgets`. `summed`
+    are neighbours whose long sums are added up one number after the other: float32's unit counts them, and a lower
+    precision's does not, because engines add up in float32 all the same.
     """
     empty = _Verdict(name, input_set, precision)
     if actual is None:
@@ -64,12 +67,16 @@ def judge_output(
     if not runs:
         return empty.made("unknown", "the yardstick itself is not finite on this input set")
     found = errors(wide, right, scale)
-    own_rms, own_max = (_rms([getattr(run, of) for run in runs]) for of in ("rms", "largest"))
+    own_rms, own_max = _units(runs)
+    more = [errors(each, right, scale) for each in summed if np.isfinite(each).all()]
+    all_rms, all_max = _units([*runs, *more])
+    if precision == "fp32":
+        own_rms, own_max = all_rms, all_max
     # Where the yardstick is exact by luck, the format's own rounding is still allowed; so is its coarseness near 0.
     least = max(UNIT_ROUNDOFF["fp32"], SMALLEST[precision] / scale / widening(precision))
     unit_rms, unit_max = max(own_rms, least), max(own_max, least)
-    budget_rms, _ = budgets(precision, unit_rms, summands)
-    _, budget_max = budgets(precision, unit_max, summands)
+    budget_rms, _ = budgets(precision, unit_rms, summands, all_rms / unit_rms)
+    _, budget_max = budgets(precision, unit_max, summands, all_max / unit_max)
     ratio_rms, ratio_max = found.rms / unit_rms, found.largest / unit_max
     good = ratio_rms <= budget_rms and ratio_max <= budget_max
     return OutputParity(
@@ -158,6 +165,11 @@ def _judge_integers(empty: _Verdict, actual: Array, right: Array, runs: Sequence
     )
     exact = {"error_rms": 0.0, "error_max": 0.0} if not flipped else {}
     return empty.made("pass", "").model_copy(update={"note": note, **exact})
+
+
+def _units(runs: Sequence[Errors]) -> tuple[float, float]:
+    """Root mean square over runs, of their errors' root mean squares and of their largest."""
+    return _rms([run.rms for run in runs]), _rms([run.largest for run in runs])
 
 
 def _rms(values: Sequence[float]) -> float:

@@ -20,7 +20,8 @@ class Reference:
     `neighbours` are further runs in float32, from inputs and weights moved by one rounding; together with the
     yardstick's they show what error float32 has here. `ties`, by precision, are runs from inputs and weights moved by
     ten roundings of the precision, made where an output holds integers: what an index may rightly become. `summands`:
-    how many equal numbers an item of the inputs has, where these are constant.
+    how many equal numbers an item of the inputs has, where these are constant. `summed` are neighbours that add up
+    long sums one number after the other, as engines do: these roundings are float32's in every precision.
     """
 
     right: Outputs
@@ -28,6 +29,7 @@ class Reference:
     neighbours: tuple[Outputs, ...] = ()
     ties: Mapping[str, tuple[Outputs, ...]] = field(default_factory=dict)
     summands: int = 1
+    summed: tuple[Outputs, ...] = ()
 
 
 def summands_of(feeds: Outputs) -> int:
