@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 from harness.judge.parity_document import ParityDocument
 from tests.cli.command import Harness
@@ -57,7 +59,17 @@ def test_a_wrongly_converted_model_fails_against_its_original_and_the_layer_is_n
     onnx.save_model(plant(fault).model, command.folder / "converted.onnx")
     done = command(
         *("parity", "openvino", "--model", "converted.onnx", "--reference", "vision.onnx"),
-        *("--layers", "--reproduction", "folder", "--input-set", "normal:0", "--threads", "1"),
+        *(
+            "--layers",
+            "--reproduction",
+            "folder",
+            "--input-set",
+            "normal:0",
+            "--batch",
+            "1",
+            "--threads",
+            "1",
+        ),
         *("--json", "told.json"),
         timeout=400,
     )
@@ -69,3 +81,65 @@ def test_a_wrongly_converted_model_fails_against_its_original_and_the_layer_is_n
     assert (place.tensor, place.operator) == ("n2", "BatchNormalization")
     assert [difference.what for difference in place.differences] == ["attribute epsilon"]
     assert "n2" in done
+
+
+def quantised(path: Path, scale: float, *, plain: bool = False) -> Path:
+    """Two products with 8-bit tensors between them; `plain`: the same tensors without quantisation."""
+    draw = np.random.default_rng(5)
+    numbers = {
+        "first": draw.standard_normal((16, 16), np.float32) / 4,
+        "second": draw.standard_normal((16, 4), np.float32) / 4,
+        "step": np.array(8 / 255, np.float32), "wide": np.array(scale, np.float32),
+        "middle": np.array(128, np.uint8),
+    }  # fmt: skip
+    nodes = []
+    for source, name, step, weight, product in (
+        ("x", "x8", "step", "first", "hidden"), ("hidden", "hidden8", "wide", "second", "y"),
+    ):  # fmt: skip
+        if plain:
+            nodes.append(helper.make_node("Identity", [source], [name]))
+        else:
+            nodes.append(helper.make_node("QuantizeLinear", [source, step, "middle"], [f"{name}.whole"]))
+            nodes.append(helper.make_node("DequantizeLinear", [f"{name}.whole", step, "middle"], [name]))
+        nodes.append(helper.make_node("MatMul", [name, weight], [product]))
+    graph = helper.make_graph(
+        nodes,
+        "quantised",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["batch", 16])],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["batch", 4])],
+        [numpy_helper.from_array(value, name) for name, value in numbers.items()],
+    )
+    onnx.save_model(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), path
+    )
+    return path
+
+
+@pytest.mark.engine("ort")
+def test_a_quantised_model_is_searched_by_the_budget_that_it_is_judged_by(command: Harness) -> None:
+    quantised(command.folder / "original.onnx", 8 / 255, plain=True)
+    # A step so fine that most of what comes is beyond the range: far more than quantisation explains.
+    quantised(command.folder / "converted.onnx", 1 / 255)
+    done = command(
+        *("parity", "ort", "--model", "converted.onnx", "--reference", "original.onnx"),
+        *(
+            "--layers",
+            "--reproduction",
+            "folder",
+            "--input-set",
+            "normal:0",
+            "--batch",
+            "1",
+            "--threads",
+            "1",
+        ),
+        *("--json", "told.json"),
+        timeout=400,
+    )
+    assert done.code == 1
+    document = told(command)
+    assert document.record.judged_as == "int8"
+    (check,) = document.record.checks
+    assert check.layers is not None
+    (place,) = check.layers.places
+    assert place.tensor == "hidden8", place.words  # not x8, where float32's budget would be left
