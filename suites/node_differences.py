@@ -29,7 +29,7 @@ def differences(
 
     Compared are operators, attributes and constants (by their place among the inputs); constants are followed back to
     what they are made of, and the bodies of If, Loop and Scan are compared node by node. Answers {"differences":
-    [{"what", "model", "reference"}]}.
+    [{"what", "model", "reference", "tensor": the first whose node differs so}]}.
     """
     import onnx
 
@@ -37,10 +37,10 @@ def differences(
         _Scope(onnx.load_model(str(path), format="protobuf", load_external_data=False).graph, path.parent)
         for path in (Path(str(arguments[key])) for key in ("model", "reference"))
     )
-    found: list[Entry] = []
+    unique: dict[tuple[str, ...], Entry] = {}
     for tensor in arguments["tensors"]:
-        found += _tensors(ours, theirs, tensor, tensor)
-    unique = {(entry["what"], entry["model"], entry["reference"]): entry for entry in found}
+        for entry in _tensors(ours, theirs, tensor, tensor):
+            unique.setdefault(tuple(entry.values()), entry | {"tensor": tensor})
     return {"differences": list(unique.values())}, {}
 
 

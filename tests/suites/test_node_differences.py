@@ -147,3 +147,19 @@ def test_a_constant_may_be_a_node_in_one_model_and_an_initializer_in_the_other(t
     assert told(change(plain, tmp_path / "four.onnx", as_node(4)), plain, "y") == {
         "constant trips": ("4 at []; 1 of 1 values differ", "5")
     }
+
+
+def test_each_difference_names_the_tensor_behind_it(tmp_path: Path) -> None:
+    path = MODELS["cnn"].source(tmp_path).onnx_path
+    assert path is not None
+
+    def spoil(graph: Any) -> None:
+        weight = next(tensor for tensor in graph.initializer if tensor.name == "second.weight")
+        weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) * 2, weight.name))
+
+    other = change(path, tmp_path / "other.onnx", spoil)
+    tensors = [node.output[0] for node in onnx.load(path).graph.node]
+    answer, _ = differences({"model": str(other), "reference": str(path), "tensors": tensors}, {})
+    assert [(entry["what"], entry["tensor"]) for entry in answer["differences"]] == [
+        ("constant second.weight", "c2")
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backends.contract import Array
@@ -16,6 +16,9 @@ from harness.run.layers.right_values import RightValues
 from harness.run.layers.sightings import Sightings, Turn
 from harness.run.layers.values import Graphs
 from harness.run.worker import WorkerFailure
+
+MOST_BEFORE = 8
+"""Differences before a place that are kept."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,9 @@ def examine(search: Search, tensor: str) -> Place:
         verdict = "operator" if alone.status == "beyond" else "amplified"
     group = _fused(search, tensor) or (*unseen, tensor) if verdict == "fusion" or unseen else ()
     node = search.graph.producer[tensor]
-    differences = _differences(search, tensor, group if verdict == "fusion" else ())
+    differences = _differences(search, (*(group if verdict == "fusion" else ()), tensor))
+    if not differences and verdict != "operator":
+        differences = _differences_before(search, tensor)
     return Place(
         tensor=tensor,
         operator=node.operator,
@@ -121,21 +126,44 @@ def error_from(
             made.remove()
 
 
-def _differences(search: Search, tensor: str, group: tuple[str, ...]) -> tuple[Difference, ...]:
+def _differences(search: Search, tensors: Sequence[str]) -> tuple[Difference, ...]:
+    """What differs between the nodes that make `tensors` in the model and in the reference."""
+    return tuple(
+        Difference(what=entry["what"], model=entry["model"], reference=entry["reference"])
+        for entry in _compared(search, tensors)
+    )
+
+
+def _differences_before(search: Search, tensor: str) -> tuple[Difference, ...]:
+    """The same of all that `tensor` is computed from: a change may leave no budget until it is amplified."""
+    producer = search.graph.producer
+    entries = _compared(search, search.graph.ordered(search.graph.ancestors([tensor])))
+    return tuple(
+        Difference(
+            what=f"before it, {entry['what']} of {producer[entry['tensor']].operator} {entry['tensor']}",
+            model=entry["model"],
+            reference=entry["reference"],
+        )
+        for entry in entries[:MOST_BEFORE]
+    )
+
+
+def _compared(search: Search, tensors: Sequence[str]) -> list[dict[str, str]]:
     plan = search.workshop.plan
     if plan.one_model:
-        return ()
+        return []
     try:
         answer, _ = search.workshop.job(
             "suites.node_differences:differences",
             {
                 "model": str(plan.model_path),
                 "reference": str(plan.reference_path),
-                "tensors": list(dict.fromkeys((*group, tensor))),
+                "tensors": list(dict.fromkeys(tensors)),
             },
             None,
             "comparing nodes",
         )
     except WorkerFailure:
-        return ()  # the finding stands without it
-    return tuple(Difference.model_validate(entry) for entry in answer["differences"])
+        return []  # the finding stands without it
+    entries: list[dict[str, str]] = answer["differences"]
+    return entries

@@ -157,22 +157,24 @@ def test_without_the_engines_word_the_place_is_narrowed_down(
     assert any("it says nothing" in note for note in found.notes)
 
 
+def cancel(graph: Any) -> None:
+    """10^4 is added before the pooled features are used, and taken away again."""
+    from onnx import helper, numpy_helper
+
+    graph.initializer.append(numpy_helper.from_array(np.float32(1e4), "far"))
+    graph.initializer.append(numpy_helper.from_array(np.float32(-1e4), "back"))
+    pool = next(node for node in graph.node if node.output[0] == "pool")
+    pool.output[0] = "mean"
+    place = list(graph.node).index(pool)
+    graph.node.insert(place + 1, helper.make_node("Add", ["mean", "far"], ["high"]))
+    graph.node.insert(place + 2, helper.make_node("Add", ["high", "back"], ["pool"]))
+
+
 def test_an_error_that_is_only_amplified_is_not_blamed_on_the_amplifier(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """An error within the budget of numbers of 10^4 is beyond that of what is left when 10^4 is taken away."""
     healthy = kit("cnn", tmp_path)
-
-    def cancel(graph: Any) -> None:
-        from onnx import helper, numpy_helper
-
-        graph.initializer.append(numpy_helper.from_array(np.float32(1e4), "far"))
-        graph.initializer.append(numpy_helper.from_array(np.float32(-1e4), "back"))
-        pool = next(node for node in graph.node if node.output[0] == "pool")
-        pool.output[0] = "mean"
-        place = list(graph.node).index(pool)
-        graph.node.insert(place + 1, helper.make_node("Add", ["mean", "far"], ["high"]))
-        graph.node.insert(place + 2, helper.make_node("Add", ["high", "back"], ["pool"]))
 
     def give(workshop: Workshop, _graphs: values.Graphs, right: RightValues) -> Simulated:
         def far(name: str, value: Array, _handed: frozenset[str]) -> Array:
@@ -191,6 +193,22 @@ def test_an_error_that_is_only_amplified_is_not_blamed_on_the_amplifier(
     assert found.tensor("high").status == "within"  # type: ignore[union-attr]
     assert (place.tensor, place.verdict) == ("pool", "amplified")
     assert "amplifies" in place.words
+
+
+@pytest.mark.engine("ort")
+def test_a_change_that_is_only_amplified_is_still_told(tmp_path: Path) -> None:
+    """The changed constant leaves no budget itself: five of its steps in 10^4."""
+    twin = planted(kit("cnn", tmp_path), tmp_path, cancel)
+    (tmp_path / "other").mkdir()
+    step = np.spacing(np.float32(1e4))
+    model = planted(twin, tmp_path / "other", set_constant("far", lambda far: far + 5 * step))
+    found = search_layers(plan("cnn", "ort", model, twin), Silent())
+    (place,) = found.places
+    assert found.tensor("high").status != "beyond"  # type: ignore[union-attr]
+    assert (place.tensor, place.verdict) == ("pool", "amplified")
+    (difference,) = place.differences
+    assert difference.what == "before it, constant far of Add high"
+    assert difference.what in place.words
 
 
 def test_an_inner_tensor_beyond_its_budget_is_a_note_where_the_outputs_are_right(
