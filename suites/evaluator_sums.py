@@ -93,10 +93,11 @@ class _Plain(np.ndarray[Any, Any]):
     def sum(self, axis: Any = None, dtype: Any = None, out: Any = None, **options: Any) -> Any:
         array = np.asarray(self)
         plain = array.dtype == np.float32 and dtype in (None, np.float32)
-        if not plain or not array.size or _LANES.get() is None:
-            return np.asarray(array.sum(axis, dtype, out, **options)).view(_Plain)
         axes = range(array.ndim) if axis is None else (axis,) if isinstance(axis, int | np.integer) else axis
         away = sorted(int(each) % array.ndim for each in axes)
+        # Along other axes than the last, numpy adds one row after the other, as engines do.
+        if not plain or not array.size or _LANES.get() is None or array.ndim - 1 not in away:
+            return np.asarray(array.sum(axis, dtype, out, **options)).view(_Plain)
         kept = [each for each in range(array.ndim) if each not in away]
         sizes = [array.shape[each] for each in kept]
         made = _sum(array.transpose(*kept, *away).reshape(*sizes, -1))[..., 0]

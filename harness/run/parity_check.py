@@ -20,6 +20,7 @@ from harness.environment.machine import machine as read_machine
 from harness.environment.software import environment as read_environment
 from harness.errors import HarnessError, StorageError
 from harness.judge.accuracy import MARGIN
+from harness.judge.parity.summary import out_of_budget
 from harness.judge.parity_document import judge_contender
 from harness.records import ContenderRef, Run, Settings, VariantRef
 from harness.records.parity_check import CheckedVariant, ParityCheck, ParityRecord
@@ -33,7 +34,7 @@ from harness.run.observer import Observer
 from harness.run.parity_inputs import AskedInputs, ParityInputs, VariantInputs, save_inputs
 from harness.run.parity_reference import check_sizes, find_reference, own_precision
 from harness.run.parity_worker import Trial, check_contender
-from harness.run.references import References, make_references
+from harness.run.references import References, ReferencesAsked, add_ties, make_references
 from harness.run.runner import MEMORY_SHARE, user_name
 from harness.run.worker import Worker, WorkerFailure
 from results.store import Store
@@ -218,13 +219,46 @@ class _ParityRun:
             deadline_s=self._plan.deadline_s,
             memory_limit=self._memory_limit,
         )
-        check = check_contender(ref, trial)
+        check = self._without_near_ties(ref, trial, check_contender(ref, trial))
         self._checks.append(check)
         self._save(check)
         if check.failure is not None:
             self._observer.say(
                 f"{ref.text}: {check.status} in {check.failure.phase}: {check.failure.message}"
             )
+
+    def _without_near_ties(self, ref: ContenderRef, trial: Trial, check: ParityCheck) -> ParityCheck:
+        """`check`, or a second one where floats of a lower precision may be wrong by near-ties alone.
+
+        The worst input set first: one that stays wrong costs no further runs of the reference.
+        """
+        inputs, references = trial.inputs, trial.references
+        asked = ReferencesAsked(
+            self._reference.source,
+            inputs.feeds,
+            inputs.hashes,
+            inputs.variant.threads,
+            self._observer,
+            (trial.precision(ref),),
+        )
+        budgeted = references.precision(trial.precision(ref))
+        for first in (True, False):
+            failed = [] if check.parity is None else out_of_budget(check.parity.outputs)
+            names = [name for name in failed if budgeted not in references.by_set[name].ties]
+            if (
+                budgeted not in ("tf32", "fp16", "bf16")
+                or not names
+                or (not first and len(names) < len(failed))
+            ):
+                break
+            self._observer.say(f"{ref.text}: does a near-tie explain it? Asking the reference ...")
+            try:
+                add_ties(references, asked, names[:1] if first else names)
+            except WorkerFailure as failure:
+                self._observer.say(f"The reference did not tell: {failure.message}")
+                break
+            check = check_contender(ref, trial)
+        return check
 
     def search_all(self) -> None:
         """Where each contender broke, or how its error grows, at its worst place."""

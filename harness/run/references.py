@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from types import TracebackType
 from typing import Any, Self
@@ -60,7 +60,7 @@ def make_references(
     Its parity is then unknown, with the reason. `precisions` are the contenders': where a model has integer outputs,
     each has its own near-ties.
     """
-    asked = _Asked(source, feeds, hashes, threads, observer, tuple(dict.fromkeys(precisions)))
+    asked = ReferencesAsked(source, feeds, hashes, threads, observer, tuple(dict.fromkeys(precisions)))
     slow = _Slow(source, hashes)
     problem = slow.kept()
     if problem is None:
@@ -86,8 +86,24 @@ def make_references(
     return References(problem=reason)
 
 
+def add_ties(references: References, asked: ReferencesAsked, names: Sequence[str]) -> None:
+    """Give `references` the runs that show what near-ties explain, for the precisions asked, on the input sets `names`.
+
+    Models of floats alone are judged without them at first: few of their outputs hang on a decision, and 16 runs take
+    long. Raises WorkerFailure.
+    """
+    with _Maker(asked, by_engine=bool(references.engine)) as maker:
+        for name in names:
+            one = references.by_set[name]
+            lacking = {references.precision(each) for each in asked.precisions} - set(one.ties)
+            more = {each: tuple(maker.moved(name, TIE_RUNS, tie_size(each))) for each in sorted(lacking)}
+            references.by_set[name] = replace(one, ties={**one.ties, **more})
+
+
 @dataclass(frozen=True)
-class _Asked:
+class ReferencesAsked:
+    """What references are made of; see `make_references`."""
+
     source: ModelSource
     feeds: Mapping[str, Mapping[str, Array]]
     hashes: Mapping[str, str]
@@ -123,7 +139,7 @@ class _Slow:
                 cache.store_arrays("slow-references", self._key, {}, {"message": failure.message})
 
 
-def _all(asked: _Asked, *, by_engine: bool, why: str = "") -> References:
+def _all(asked: ReferencesAsked, *, by_engine: bool, why: str = "") -> References:
     made = References()
     disagreements: list[SelfAgreement] = []
     with _Maker(asked, by_engine=by_engine) as maker:
@@ -135,7 +151,9 @@ def _all(asked: _Asked, *, by_engine: bool, why: str = "") -> References:
             if made.strength != "independent":
                 # Both would round alike: only moved numbers show what rounding does.
                 plain, *neighbours = neighbours
-            ties = _ties(maker, name, right, {made.precision(each) for each in asked.precisions})
+            whole = any(array.dtype.kind != "f" for array in right.values())
+            precisions = {made.precision(each) for each in asked.precisions} if whole else set()
+            ties = {each: tuple(maker.moved(name, TIE_RUNS, tie_size(each))) for each in sorted(precisions)}
             summands = summands_of(asked.feeds[name])
             summed = maker.moved(name, len(LANES), UNIT_ROUNDOFF["fp32"], LANES) if facts.get("sums") else []
             made.by_set[name] = Reference(right, plain, tuple(neighbours), ties, summands, tuple(summed))
@@ -154,18 +172,10 @@ def _all(asked: _Asked, *, by_engine: bool, why: str = "") -> References:
     return made
 
 
-def _ties(
-    maker: _Maker, name: str, right: Outputs, precisions: Iterable[str]
-) -> dict[str, tuple[Outputs, ...]]:
-    if all(array.dtype.kind == "f" for array in right.values()):
-        return {}
-    return {each: tuple(maker.moved(name, TIE_RUNS, tie_size(each))) for each in sorted(precisions)}
-
-
 class _Maker:
     """Starts its worker when the first output is not in the cache."""
 
-    def __init__(self, asked: _Asked, *, by_engine: bool) -> None:
+    def __init__(self, asked: ReferencesAsked, *, by_engine: bool) -> None:
         self._asked = asked
         self._source = asked.source
         self._observer = asked.observer

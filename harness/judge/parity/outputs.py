@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from backends.contract import Array
-from harness.judge.parity.budgets import SMALLEST, UNIT_ROUNDOFF, budgets, widening
+from harness.judge.parity.budgets import SMALLEST, TIE_ROUNDINGS, UNIT_ROUNDOFF, budgets, widening
+from harness.judge.parity.near_ties import behind_a_step, impossible, impossible_rows
 from harness.records import OutputParity, ParityStatus
 
 
@@ -37,7 +38,7 @@ def judge_output(
 ) -> OutputParity:
     """One output on one input set. `reference` is float64 (or an integer type), `yardstick` the same in float32.
 
-    `neighbours` are further yardsticks, from inputs and weights moved by one rounding; `ties` what integers become
+    `neighbours` are further yardsticks, from inputs and weights moved by one rounding; `ties` what outputs become
     when those are moved by ten roundings of `precision`. `typical` is the output's usual size (root mean square):
     an output that is zero but for rounding on this input set is measured by it. `summands`: see `budgets`. `summed`
     are neighbours whose long sums are added up one number after the other: float32's unit counts them, and a lower
@@ -46,11 +47,22 @@ def judge_output(
     empty = _Verdict(name, input_set, precision)
     if actual is None:
         return empty.made("fail", "the engine did not return this output")
+    whole = reference.dtype.kind in "biu"
+    rows = impossible_rows(np.asarray(actual), reference, ties) if whole and ties else None
+    if rows is not None:
+        if rows:
+            return empty.made("fail", f"{rows} rows are missing or too many, not counting near-ties")
+        note = "near-ties decide how many rows there are: compared whatever their order"
+        return empty.made("pass", "").model_copy(update={"note": note})
+    if actual.shape != reference.shape and actual.shape in {run.shape for run in ties}:
+        return empty.made(
+            "unknown", f"near-ties decide its shape: {actual.shape} instead of {reference.shape}"
+        )
     if actual.shape != reference.shape:
         return empty.made("fail", f"shape {actual.shape} instead of {reference.shape}")
     if actual.size == 0:
         return empty.made("unknown", "the output is empty: there is nothing to compare")
-    if reference.dtype.kind in "biu":
+    if whole:
         return _judge_integers(empty, np.asarray(actual), reference, [yardstick, *ties])
     right = reference.astype(np.float64)
     if not np.isfinite(right).all():
@@ -79,11 +91,21 @@ def judge_output(
     _, budget_max = budgets(precision, unit_max, summands, all_max / unit_max)
     ratio_rms, ratio_max = found.rms / unit_rms, found.largest / unit_max
     good = ratio_rms <= budget_rms and ratio_max <= budget_max
+    note = ""
+    if not good and ties and precision in UNIT_ROUNDOFF:
+        smooth = TIE_ROUNDINGS * widening(precision) * unit_max * scale
+        flipped = behind_a_step(wide, right, ties, smooth)
+        rest = errors(np.where(flipped, right, wide), right, scale)
+        if rest.rms / unit_rms <= budget_rms and rest.largest / unit_max <= budget_max:
+            good, ratio_rms, ratio_max = True, rest.rms / unit_rms, rest.largest / unit_max
+            count = int((flipped & (wide != right)).sum())
+            note = f"{count} of {right.size} numbers follow a decision between near-ties"
     return OutputParity(
         output=name,
         input_set=input_set,
         status="pass" if good else "fail",
         reason="" if good else _excess(ratio_rms, budget_rms, ratio_max, budget_max),
+        note=note,
         error_rms=found.rms,
         error_max=found.largest,
         yardstick_rms=own_rms,
@@ -147,11 +169,7 @@ def _judge_integers(empty: _Verdict, actual: Array, right: Array, runs: Sequence
     An index of the largest of two that are nearly equal is such a value; a wrong index is none.
     """
     other = actual != right
-    possible = np.zeros_like(other)
-    for run in runs:
-        if run.shape == right.shape:
-            possible |= actual == run
-    wrong = np.flatnonzero((other & ~possible).ravel())
+    wrong = np.flatnonzero(impossible(actual, right, runs).ravel())
     if wrong.size:
         where = _index(int(wrong[0]), right.shape)
         more = f" ({int(other.sum()) - wrong.size} more are near-ties)" if other.sum() > wrong.size else ""

@@ -73,6 +73,12 @@ def budget_use(one: OutputParity) -> float:
     return max(shares)
 
 
+def out_of_budget(outputs: Sequence[OutputParity]) -> list[str]:
+    """The input sets on which a finite error left its budget, the worst first."""
+    wrong = [one for one in outputs if one.status == "fail" and one.ratio_rms is not None]
+    return list(dict.fromkeys(one.input_set for one in sorted(wrong, key=budget_use, reverse=True)))
+
+
 def _where(one: OutputParity) -> str:
     where = f" at {list(one.worst_index)}" if one.worst_index is not None and one.status == "fail" else ""
     return f"output {one.output} on {one.input_set}{where}: {one.reason}"
