@@ -43,7 +43,10 @@ def _read_npz(path: Path) -> dict[str, Array]:
         loaded = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
         raise ModelError(f"there is no input file {path}", expected) from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except ValueError as error:
+        # numpy takes whatever it does not know for a pickle, and then speaks of trust.
+        raise ModelError(f"cannot read {path}: it is no .npz file, or it was cut short", expected) from error
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(f"cannot read {path}: {error}", expected) from error
     if not isinstance(loaded, np.lib.npyio.NpzFile):
         raise ModelError(f"{path} holds a single array without a name", expected)

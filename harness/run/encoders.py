@@ -13,7 +13,9 @@ from harness.run.resolved import EXPORT_DEADLINE_S, ResolvedModel, tensors
 from harness.run.worker import WorkerFailure
 
 
-def resolve_encoder(model: str, name: str, observer: Observer, *, threads: int) -> ResolvedModel:
+def resolve_encoder(
+    model: str, name: str, observer: Observer, *, threads: int, flag: str = "--model"
+) -> ResolvedModel:
     """The encoder that `model` names (see `suites.encoder_export`). Raises InputError for what cannot be used."""
     observer.step(f"reading the encoder {name}, and exporting it where that was not done yet")
     try:
@@ -25,7 +27,7 @@ def resolve_encoder(model: str, name: str, observer: Observer, *, threads: int) 
             phase=f"export of {name}",
         )
     except WorkerFailure as failure:
-        raise InputError(f"--model {model}: {failure.message}", failure.hint) from None
+        raise InputError(f"{flag} {model}: {failure.message}", failure.hint) from None
     inputs, outputs = (
         tuple(TensorSpec.from_json(spec) for spec in entry[key]) for key in ("inputs", "outputs")
     )

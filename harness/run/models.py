@@ -57,10 +57,12 @@ class ReadyModel:
     Its arrays are not in `feeds`, its hash and reference outputs are there."""
 
 
-def resolve_model(model: str, name: str, observer: Observer, *, threads: int) -> ResolvedModel:
+def resolve_model(
+    model: str, name: str, observer: Observer, *, threads: int, flag: str = "--model"
+) -> ResolvedModel:
     """Find a built-in model (exporting it once), an ONNX file, or an encoder's weights (`suites.encoder_export`).
 
-    `name` is what it is called in results. Raises InputError for what cannot be used.
+    `name` is what it is called in results, `flag` the one that named it. Raises InputError for what cannot be used.
     """
     from suites.catalogue import BUILTINS, builtin
     from suites.encoder_export import is_encoder
@@ -69,9 +71,9 @@ def resolve_model(model: str, name: str, observer: Observer, *, threads: int) ->
     if model in BUILTINS:
         return _resolve_builtin(model, observer, threads)
     if is_encoder(model):
-        return resolve_encoder(model, name, observer, threads=threads)
+        return resolve_encoder(model, name, observer, threads=threads, flag=flag)
     if _looks_like_path(model):
-        return _resolve_onnx(Path(model), name)
+        return _resolve_onnx(Path(model), name, flag)
     try:
         builtin(model)
     except ModelError as error:
@@ -147,13 +149,13 @@ def _resolve_builtin(name: str, observer: Observer, threads: int) -> ResolvedMod
     return ResolvedModel(ref, source, model.value_range, model.limits)
 
 
-def _resolve_onnx(path: Path, name: str) -> ResolvedModel:
+def _resolve_onnx(path: Path, name: str, flag: str) -> ResolvedModel:
     try:
         answer, _ = run_job(
             "suites.onnx_file:inspect", {"path": str(path)}, deadline_s=300.0, phase=f"reading {path}"
         )
     except WorkerFailure as failure:
-        raise _as_input_error(failure, f"--model {path} could not be read") from None
+        raise _as_input_error(failure, f"{flag} {path} could not be read") from None
     inputs, outputs = (
         tuple(TensorSpec.from_json(entry) for entry in answer[key]) for key in ("inputs", "outputs")
     )

@@ -40,7 +40,7 @@ def find_reference(
     """
     if not reference:
         return model
-    found = resolve_model(reference, model_name(reference), observer, threads=threads)
+    found = resolve_model(reference, model_name(reference), observer, threads=threads, flag="--reference")
     for what, ours, theirs in (
         ("input", model.source.inputs, found.source.inputs),
         ("output", model.source.outputs, found.source.outputs),

@@ -325,7 +325,8 @@ def test_an_interrupted_check_keeps_what_is_done(harness: Harness) -> None:
         (("fake", "-m", "linear.onnx", "--inputs", "x.npz"), "holds 'input', which the model does not take"),
         (("fake", *TINY, "--save-inputs", "full"), "--save-inputs full: the folder is not empty"),
         (("fake", *TINY, "--reference", "linear.onnx"), "--reference linear.onnx cannot judge tiny-cnn"),
-        (("fake", *TINY, "--reference", "gone.onnx"), "gone.onnx"),
+        (("fake", *TINY, "--reference", "gone.onnx"), "--reference gone.onnx could not be read"),
+        (("fake", *TINY, "--inputs", "junk.npz"), "cannot read junk.npz: it is no .npz file"),
         (("fake", *TINY, "--dim", "x=2"), "--dim x=2: the model has no dynamic dimension"),
         (("fake", *TINY, "--json", "no/such/folder/p.json"), "cannot be written"),
         (("ort@@", *TINY), "contender 'ort@@'"),
@@ -335,6 +336,7 @@ def test_an_interrupted_check_keeps_what_is_done(harness: Harness) -> None:
 def test_bad_usage(arguments: tuple[str, ...], words: str, inside: Inside) -> None:
     save_linear(inside.folder / "linear.onnx")
     np.savez(inside.folder / "x.npz", input=np.zeros((2, 3, 32, 32), np.float32))
+    (inside.folder / "junk.npz").write_text("junk")
     (inside.folder / "full").mkdir()
     (inside.folder / "full" / "x").touch()
     done = inside("parity", *arguments)
