@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -56,20 +58,30 @@ def search_layers(plan: LayerPlan, observer: Observer) -> LayerSearch:
         try:
             found = _search(workshop, observer)
         except WorkerFailure as failure:
-            found = LayerSearch(
-                status="failed",
-                reason=failure.message,
-                contender=plan.contender,
-                variant=plan.variant,
-                input_set=plan.input_set,
-                failure=failure.record(),
-            )
+            found = _failed(plan, failure.message).model_copy(update={"failure": failure.record()})
+        except OSError as error:
+            # The values of all tensors lie in files until they have been judged.
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            found = _failed(plan, f"temporary files cannot be written: {os.strerror(errno.ENOSPC)}")
     return found.model_copy(
         update={
             "seconds": time.monotonic() - started,
             "memory_bytes": workshop.peak_bytes or None,
             "reference": plan.reference.ref.name,
         }
+    )
+
+
+def _failed(plan: LayerPlan, reason: str) -> LayerSearch:
+    if os.strerror(errno.ENOSPC) in reason:
+        reason += f"; free some space in {tempfile.gettempdir()}, or name another folder with TMPDIR"
+    return LayerSearch(
+        status="failed",
+        reason=reason,
+        contender=plan.contender,
+        variant=plan.variant,
+        input_set=plan.input_set,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,18 @@ def test_an_engine_that_is_not_here_is_a_status(tmp_path: Path) -> None:
     assert found.status == "failed"
     assert found.failure is not None
     assert "bf16" in found.reason
+
+
+def test_a_full_disk_is_a_status_that_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(_path: object, _value: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("harness.run.layers.sightings.np.save", full)
+    found, _ = simulate(monkeypatch, tmp_path, no_fault, FUSED)
+    assert found.status == "failed"
+    assert "TMPDIR" in found.reason
 
 
 def test_what_the_profile_says_of_fusions() -> None:
