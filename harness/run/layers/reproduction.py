@@ -73,7 +73,9 @@ def write_reproduction(search: Search, place: Place, part: Part, facts: Mapping[
         np.savez(folder / "inputs.npz", **dict(part.feeds))  # type: ignore[arg-type]
         np.savez(folder / "expected.npz", **expected)  # type: ignore[arg-type]
         (folder / "settings.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-        (folder / "README.txt").write_text(_readme(place, part, settings, facts), encoding="utf-8")
+        (folder / "README.txt").write_text(
+            _readme(place, part, settings, facts, one_model=plan.one_model), encoding="utf-8"
+        )
         if facts["script"]:
             (folder / "engine.py").write_text(facts["script"], encoding="utf-8")
             (folder / "reproduce.py").write_text(inspect.getsource(reproduce_main), encoding="utf-8")
@@ -97,10 +99,15 @@ def _limits(error: TensorError) -> dict[str, dict[str, float]]:
     }
 
 
-def _readme(place: Place, part: Part, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+def _readme(
+    place: Place, part: Part, settings: Mapping[str, Any], facts: Mapping[str, Any], *, one_model: bool
+) -> str:
     operators = ", ".join(f"{node['operator']} {node['name']}".strip() for node in part.nodes)
+    contender, model, reference = (settings[name] for name in ("contender", "model", "reference"))
     lines = [
-        f"{settings['contender']} computes a part of {settings['model']} wrong.",
+        f"{contender} computes a part of {model} wrong."
+        if one_model
+        else f"A part of {model}, run by {contender}, is not what {reference} says.",
         "",
         place.words,
         "",

@@ -54,7 +54,8 @@ def test_it_fails_until_it_is_right(contender: str, tmp_path: Path) -> None:
     ran = run_alone(folder)
     assert ran.returncode == 1, ran.stderr
     assert f"WRONG: {found.places[0].tensor}" in ran.stdout
-    assert contender in (folder / "README.txt").read_text(encoding="utf-8")
+    readme = (folder / "README.txt").read_text(encoding="utf-8")
+    assert f"A part of faulty, run by {contender}, is not what {healthy.ref.name} says." in readme
     # Where the outputs are those that the engine gives, the same script is content.
     expected = dict(np.load(folder / "expected.npz"))
     mended = dict(expected)
