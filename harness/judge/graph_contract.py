@@ -24,6 +24,9 @@ SIGNIFICANDS = {
 ASKED_SIGNIFICAND = {"fp32": 24, "tf32": 24, "fp16": 11, "bf16": 8}
 """What weights have to hold in memory at each precision: TF32 is float32 in memory. int8 has no such bound."""
 INTEGER_BITS = {"int64": 63, "int32": 31, "int16": 15, "int8": 7, "uint64": 64, "uint32": 32, "uint16": 16}
+LOWERED = 64
+"""Weights of a model that has such of its own, fewer than which cannot be told from its scales and zero points: engines
+copy these, or hold each other number of them once."""
 GROWTH = 0.05
 """More parameters than the model by this share are told: layouts pad, tables are made ahead."""
 GROWTH_ELEMENTS = 1024
@@ -92,7 +95,9 @@ def _precision(before: GraphFacts, after: GraphFacts, precision: str) -> Iterato
         return
     for where, histogram in (("the engine", after.dtypes), ("the artefact's file", after.stored)):
         ours, theirs = _below(before.dtypes, asked), _below(histogram, asked)
-        if theirs > ours:
+        # A weight that was lowered is one more below and one less above.
+        lost = _above(before.dtypes, asked) - _above(histogram, asked)
+        if theirs > ours and (not ours or min(theirs - ours, lost) >= LOWERED):
             kinds = ", ".join(f"{name} {histogram[name]:,}" for name in histogram if _is_below(name, asked))
             yield GraphFinding(
                 kind="breach",
@@ -113,6 +118,12 @@ def _quantised(dtype: str) -> bool:
 
 def _below(histogram: Mapping[str, int], asked: int) -> int:
     return sum(count for name, count in histogram.items() if _is_below(name, asked))
+
+
+def _above(histogram: Mapping[str, int], asked: int) -> int:
+    return sum(
+        count for name, count in histogram.items() if name in SIGNIFICANDS and not _is_below(name, asked)
+    )
 
 
 def _vanished(before: GraphFacts, after: GraphFacts) -> Iterator[GraphFinding]:

@@ -20,6 +20,7 @@ from harness.environment.machine import machine as read_machine
 from harness.environment.software import environment as read_environment
 from harness.errors import HarnessError, StorageError
 from harness.judge.accuracy import MARGIN
+from harness.judge.parity.budgets import coarser
 from harness.judge.parity.summary import out_of_budget
 from harness.judge.parity_document import judge_contender
 from harness.records import ContenderRef, Run, Settings, VariantRef
@@ -121,9 +122,10 @@ class _ParityRun:
         self._model = resolve_model(plan.model, plan.name, observer, threads=threads)
         self._reference = find_reference(plan.reference, self._model, observer, threads=threads)
         self._judged_as = plan.judged_as
+        self._converted = ""
         if self._reference is not self._model and not self._judged_as:
             with contextlib.suppress(WorkerFailure):  # its graph is told as not known in every check
-                self._judged_as = own_precision(model_facts(self._model.source))
+                self._converted = own_precision(model_facts(self._model.source))
         self._inputs = ParityInputs(plan.inputs, self._model, self._reference)
         self._memory_limit = plan.memory_limit or int(psutil.virtual_memory().available * MEMORY_SHARE)
         self._variants: list[CheckedVariant] = []
@@ -153,7 +155,7 @@ class _ParityRun:
             created_at=self.run.started_at,
             model=self._model.ref,
             reference_model=None if self._reference is self._model else self._reference.ref,
-            judged_as=self._judged_as,
+            judged_as=self._judged_as or self._converted,
             data=plan.data,
             margin=plan.margin,
             searched=plan.layers,
@@ -194,7 +196,7 @@ class _ParityRun:
     def _judge_by(self, made: VariantInputs) -> References:
         check_sizes(self._reference, made.feeds)
         self._observer.step(f"reference outputs of {self._reference.ref.name}, batch {made.variant.batch}")
-        precisions = [self._judged_as or ref.precision for ref in self._plan.contenders]
+        precisions = [self._judge_as(ref) or ref.precision for ref in self._plan.contenders]
         references = make_references(
             self._reference.source,
             made.feeds,
@@ -206,6 +208,10 @@ class _ParityRun:
         self._inputs.leave_out_non_finite(made, references)
         return references
 
+    def _judge_as(self, ref: ContenderRef) -> str:
+        """The precision whose budgets hold for `ref`, where it is not its own: asked for, or a converted model's."""
+        return self._judged_as or (self._converted and coarser(self._converted, ref.precision))
+
     def _check(self, ref: ContenderRef, made: VariantInputs, references: References, folder: Path) -> None:
         total = len(self._inputs.variants) * len(self._plan.contenders)
         number = len(self._checks) + 1
@@ -215,7 +221,7 @@ class _ParityRun:
             inputs=made,
             references=references,
             folder=folder,
-            judged_as=self._judged_as,
+            judged_as=self._judge_as(ref),
             deadline_s=self._plan.deadline_s,
             memory_limit=self._memory_limit,
         )
@@ -280,7 +286,7 @@ class _ParityRun:
                     folder=None if plan.folder is None else plan.folder / f"{number}-{_plain(ref.text)}",
                     memory_limit=plan.memory_limit,
                     deadline_s=plan.deadline_s,
-                    judged_as=self._judged_as,
+                    judged_as=self._judge_as(ref),
                 ),
                 self._observer,
             )

@@ -128,7 +128,10 @@ def notes(record: ParityRecord) -> list[str]:
     left = [(each.name, each.reason) for variant in record.variants for each in variant.left_out]
     lines += [f"Not judged: {name}, because {reason}." for name, reason in left]
     if record.judged_as:
-        lines.append(f"All are held to the budgets of {record.judged_as}.")
+        coarser = (
+            "" if record.reference_model is None else ", or of their own precision where that is coarser"
+        )
+        lines.append(f"All are held to the budgets of {record.judged_as}{coarser}.")
     for check in record.checks:
         for output in check.parity.outputs if check.parity else ():
             if output.note:

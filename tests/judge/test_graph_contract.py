@@ -128,6 +128,17 @@ def test_a_quantised_model_at_fp32_keeps_its_own_8_bit_weights() -> None:
     assert found(more, before=facts(dtypes=own)) == {"breach lower_precision"}
 
 
+def test_scales_and_zero_points_that_an_engine_adds_are_no_lowered_weights() -> None:
+    """Seen: ONNX Runtime with a zero point more, OpenVINO's file with the factors of every layer of a float16 model."""
+    before = facts(dtypes={"float32": 5_000, "int8": 9_000})
+    for after in ({"float32": 4_998, "int8": 8_994, "uint8": 7}, {"float32": 5_000, "int8": 9_200}):
+        assert found(facts(dtypes=after), before=before) == set()
+    lowered = facts(dtypes={"float32": 4_900, "int8": 9_000, "float16": 100})
+    assert found(lowered, before=before) == {"breach lower_precision"}
+    half = facts(dtypes={"float16": 300_000})
+    assert found(facts(dtypes={"float16": 300_062}), before=half) == set()
+
+
 def test_figures_are_told() -> None:
     (lost,) = judge_graph(facts(), facts(dtypes={"float32": 5_000}), "fp32")
     assert (

@@ -28,6 +28,11 @@ def computed(operator: str, x: Any, lanes: int | None = LANES, opset: int = 23) 
     if operator.startswith("Reduce") and opset < 18 and operator != "ReduceSum":
         attributes["axes"] = [1]
         feeds = {"x": x}
+    elif operator == "InstanceNormalization":
+        ones = np.ones(x.shape[1], x.dtype)
+        attributes, feeds = {}, {"x": x, "scale": ones, "bias": ones}
+    elif operator == "GlobalAveragePool":
+        attributes, feeds = {}, {"x": x}
     elif operator in ONES:
         feeds = {"x": x, "more": np.ones(x.shape[1], x.dtype)}
     else:
@@ -62,6 +67,14 @@ def test_an_engine_with_one_lane_has_the_error_of_a_running_sum(operator: str) -
         ("ReduceLog", "LogS")
     )  # a logarithm hides a small share
     assert one >= four * 0.5 and one < LONG * 2.0**-24 * (2000 if operator == "LayerNormalization" else 1)
+
+
+@pytest.mark.parametrize("operator", ["GlobalAveragePool", "InstanceNormalization"])
+def test_averages_of_pictures_are_added_up_alike(operator: str) -> None:
+    x = np.random.default_rng(0).uniform(1.0, 1.001, (1, 4, LONG)).astype(np.float32)
+    right = computed(operator, x.astype(np.float64))
+    one, sixteen, pairwise = (error(computed(operator, x, lanes), right) for lanes in (1, LANES, None))
+    assert one > 1.5 * sixteen > 1.5 * pairwise
 
 
 @pytest.mark.parametrize("opset", [13, 18])

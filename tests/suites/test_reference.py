@@ -257,10 +257,8 @@ def test_layer_normalisation(tmp_path: Path) -> None:
     ("operator", "size"),
     [("InstanceNormalization", 100), ("GlobalAveragePool", 1), ("GlobalAveragePool", 50_003)],
 )
-def test_long_sums_are_exact_in_float64_and_plain_in_float32(
-    tmp_path: Path, operator: str, size: int
-) -> None:
-    """Exact against numpy's; in float32 off by more than numpy's pairwise sums, and by less than its square root."""
+def test_long_sums_are_exact_in_float64(tmp_path: Path, operator: str, size: int) -> None:
+    """Exact against numpy's; see `test_evaluator_sums` for float32."""
     x = np.random.default_rng(0).uniform(0, 1, (2, 3, size, 1)).astype(np.float32)
     more = ["s", "b"] if operator == "InstanceNormalization" else []
     ends = {"epsilon": 2.0**-10} if more else {}
@@ -282,8 +280,6 @@ def test_long_sums_are_exact_in_float64_and_plain_in_float32(
     assert exact["y"] == pytest.approx(right, rel=1e-12)
     _, plain = ask(source, "float32", {"x": x})
     assert plain["y"] == pytest.approx(right, rel=1e-4)
-    if size > 10_000:
-        assert np.abs(plain["y"] - right).max() > np.abs(x.mean(axis=2, keepdims=True) - right).max()
 
 
 def test_an_operator_defined_by_others_is_computed_in_float64(tmp_path: Path) -> None:
