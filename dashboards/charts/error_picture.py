@@ -1,4 +1,4 @@
-"""Where in a tensor the error sits: a grid whose cells are the darker the larger their largest error."""
+"""Where in a tensor the error sits: a grid whose cells are the stronger in colour the larger their largest error."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def picture_chart(number: int, contender: str, output: OutputParity) -> Chart | 
         title=f"Where the error of {contender} sits",
         caption=(
             f"Output {output.output} on {output.input_set}, shape {list(picture.shape)}: largest error of each cell"
-            f" over all other axes, {words}. The darker, the larger, over {DECADES:g} powers of ten. "
+            f" over all other axes, {words}. The stronger the colour, the larger, over {DECADES:g} powers of ten. "
             + _says(picture, largest)
         ).strip(),
         label=f"Errors of {contender} in output {output.output} by place: {words}.",
