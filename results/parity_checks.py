@@ -9,7 +9,6 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select
 
 from harness.errors import StorageError
-from harness.judge.parity import worst_ratio
 from harness.records import Run
 from harness.records.parity_check import ParityRecord
 from results import codec, schema
@@ -41,6 +40,8 @@ def save(connection: Connection, record: ParityRecord) -> None:
     (check,) = record.checks
     if connection.scalar(select(runs.c.id).where(runs.c.id == record.id)) is None:
         raise StorageError(f"parity check {check.id} belongs to the run {record.id}, which has not begun")
+    from harness.judge.parity import worst_ratio  # brings numpy, which reading the history does not need
+
     ratio = worst_ratio(check.parity) if check.parity else None
     connection.execute(delete(table).where(table.c.id == check.id))
     connection.execute(

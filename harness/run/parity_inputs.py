@@ -90,6 +90,7 @@ class ParityInputs:
         self._reference = reference
         self._pipeline = asked.pipeline or own_pipeline(model.ref) or own_pipeline(reference.ref)
         self._given = self._read_given() if asked.given is not None else ()
+        self._judged: tuple[str, ...] = ()
         self.variants = self._variants()
 
     def make(self, variant: VariantRef, only: Sequence[str] | None = None) -> VariantInputs:
@@ -100,8 +101,8 @@ class ParityInputs:
         default = not asked.sets
         made = VariantInputs(variant, {})
         names = only if only is not None else asked.sets or self._default_sets()
-        if not asked.batches and variant.batch != 1:
-            names = names[:1]
+        if only is None and not asked.batches and variant.batch != 1:
+            names = self._judged[:1] or names[:1]
         for name in names:
             try:
                 made.feeds |= prepare_feeds(
@@ -125,6 +126,7 @@ class ParityInputs:
         Nothing can be right or wrong there: a logarithm of inputs below zero, an overflow of float32. What the user
         asked for stays, and comes out as unknown.
         """
+        self._judged = tuple(inputs.feeds)
         if self._asked.sets or self._given or not references.by_set:
             return
         reasons = {
@@ -137,6 +139,7 @@ class ParityInputs:
         for name, reason in reasons.items():
             del inputs.feeds[name], references.by_set[name]
             inputs.left_out.append(LeftOut(name=name, reason=reason))
+        self._judged = tuple(inputs.feeds)
 
     def _default_sets(self) -> tuple[str, ...]:
         from suites.pipelines.catalogue import PIPELINES

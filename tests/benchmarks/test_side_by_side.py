@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -80,9 +81,12 @@ def test_one(benchmark, publish):
     )
     root = Path(__file__).parents[2]
     plugins = ("-p", "tests.benchmarks.conftest", "-p", "no:cacheprovider")
+    # A benchmark may not run where the tests run in several processes, and this one starts a process of its own.
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", f"--rootdir={tmp_path}", *plugins, "--benchmark-only", str(file)],
         cwd=root,
+        env=alone,
         capture_output=True,
         text=True,
         check=False,

@@ -85,7 +85,7 @@ def test_two_engines_on_an_onnx_file_with_seeded_inputs(harness: Harness, model:
         assert result.parity is not None and result.parity.status == "pass"
         assert {output.output for output in result.parity.outputs} == {"sum", "tanh"}
         assert result.case.model.name == "sums" and result.case.model.path == str(model)
-        assert set(result.inputs_sha256) == {"normal:0", "normal:1", "uniform:0"}
+        assert set(result.inputs_sha256) == {"normal:0", "normal:1", "uniform:0", "normal:0 turned"}
 
 
 def test_inputs_of_the_users_own(harness: Harness, model: Path) -> None:
@@ -93,7 +93,10 @@ def test_inputs_of_the_users_own(harness: Harness, model: Path) -> None:
     flags = ("--model", model, "--inputs", "mine.npz", *FAST)
     done = harness("compare", "ort", "fake", *flags, "--batch", "2")
     assert done.code == 0, done.text
-    assert {name for r in harness.results().values() for name in r.inputs_sha256} == {"mine.npz"}
+    assert {name for r in harness.results().values() for name in r.inputs_sha256} == {
+        "mine.npz",
+        "mine.npz turned",
+    }
 
     done = harness("compare", "ort", "fake", *flags)
     assert done.code == 2

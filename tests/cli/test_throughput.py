@@ -135,7 +135,7 @@ def test_bad_flags_are_named(harness: Harness, flags: tuple[str, ...], words: st
 def test_ctrl_c_keeps_the_points_that_were_measured(harness: Harness) -> None:
     flags = ("--model", "tiny-cnn", "--threads", "1", "--concurrency", "1,2", "--warmup-max", "100ms")
     running = harness.start("throughput", SERVERS, *flags, "--budget", "60s", "--min-trials", "3")
-    running.wait_for("trial 3", 60)
+    running.wait_for("trial 3", 120)
     running.signal(signal.SIGINT)
     stopped = running.end(30)
     assert stopped.code == 130, stopped.text

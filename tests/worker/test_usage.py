@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import time
 
 from harness.worker.usage import FEWEST, count_usage
@@ -27,6 +28,12 @@ def test_a_call_that_sleeps_switches_once() -> None:
 
 
 def test_touching_fresh_memory_faults() -> None:
-    pages = 4 * 2**20 // 4096
-    found = count_usage(lambda: bytearray(b"1") * (4 * 2**20), 1)
-    assert found["minor_faults"] >= FEWEST * pages // 4
+    size = 4 * 2**20
+
+    def touch() -> None:
+        with mmap.mmap(-1, size) as fresh:
+            fresh.madvise(mmap.MADV_NOHUGEPAGE)
+            fresh.write(b"1" * size)
+
+    found = count_usage(touch, 1)
+    assert found["minor_faults"] >= FEWEST * size // mmap.PAGESIZE
