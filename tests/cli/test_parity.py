@@ -19,7 +19,7 @@ from results.store import open_store
 from tests.cli.command import Ended, Harness, alive
 
 TINY = ("--model", "tiny-cnn", "--threads", "1")
-ONE = (*TINY, "--input-set", "normal:0")
+ONE = (*TINY, "--input-set", "normal:0", "--batch", "1")
 
 
 @dataclass
@@ -145,7 +145,7 @@ def test_every_fault_has_its_verdict_and_stops_nobody(harness: Harness) -> None:
 @pytest.mark.parametrize("fault", ["stale", "nan"])
 def test_a_caching_engine_and_a_wrong_one_are_no_pass(fault: str, inside: Inside) -> None:
     done = inside("parity", f"fake?fault={fault}", *TINY, "--input-set", "normal:0", "--input-set", "normal:1",
-                   "--json", "p.json")  # fmt: skip
+                   "-b", "1", "--json", "p.json")  # fmt: skip
     assert done.code == 1
     (verdict,) = document(inside).verdicts
     assert (verdict.verdict, verdict.failed) == ("fail", 2)
@@ -163,7 +163,9 @@ def test_nothing_that_can_be_checked(inside: Inside) -> None:
 
 
 def test_the_worst_place_is_named(inside: Inside) -> None:
-    done = inside("parity", "fake?fault=wrong_value", *ONE, "-b", "2", "--json", "p.json")
+    done = inside(
+        "parity", "fake?fault=wrong_value", *TINY, "--input-set", "normal:0", "-b", "2", "--json", "p.json"
+    )
     (verdict,) = document(inside).verdicts
     assert verdict.worst is not None
     assert (verdict.worst.output, verdict.worst.input_set) == ("logits", "normal:0")
@@ -212,7 +214,7 @@ def test_another_model_says_what_is_right(inside: Inside) -> None:
     save_linear(inside.folder / "right.onnx")
     save_linear(inside.folder / "same.onnx", 1 + 2**-20)
     save_linear(inside.folder / "wrong.onnx", 1.01)
-    asked = ("--input-set", "normal:0", "-t", "1", "--json", "p.json")
+    asked = ("--input-set", "normal:0", "-b", "1", "-t", "1", "--json", "p.json")
     for name in ("right", "wrong"):  # each is right by itself
         assert inside("parity", "ort", "-m", f"{name}.onnx", *asked).code == 0
     done = inside("parity", "ort", "-m", "wrong.onnx", "--reference", "right.onnx", *asked)
