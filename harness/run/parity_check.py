@@ -204,6 +204,7 @@ class _ParityRun:
             made.variant.threads,
             self._observer,
             precisions,
+            self._judged_as,
         )
         self._inputs.leave_out_non_finite(made, references)
         return references

@@ -54,13 +54,16 @@ def make_references(
     threads: int,
     observer: Observer,
     precisions: Sequence[str] = ("fp32",),
+    judged_as: str = "",
 ) -> References:
     """Reference outputs for every input set. A model that the reference cannot run is measured all the same.
 
     Its parity is then unknown, with the reason. `precisions` are the contenders': where a model has integer outputs,
-    each has its own near-ties.
+    each has its own near-ties. `judged_as` is the one whose budgets the user asked for, if any.
     """
-    asked = ReferencesAsked(source, feeds, hashes, threads, observer, tuple(dict.fromkeys(precisions)))
+    asked = ReferencesAsked(
+        source, feeds, hashes, threads, observer, tuple(dict.fromkeys(precisions)), judged_as
+    )
     slow = _Slow(source, hashes)
     problem = slow.kept()
     if problem is None:
@@ -110,6 +113,7 @@ class ReferencesAsked:
     threads: int
     observer: Observer
     precisions: tuple[str, ...]
+    judged_as: str = ""
 
 
 class _Slow:
@@ -140,7 +144,7 @@ class _Slow:
 
 
 def _all(asked: ReferencesAsked, *, by_engine: bool, why: str = "") -> References:
-    made = References()
+    made = References(judged_as=asked.judged_as)
     disagreements: list[SelfAgreement] = []
     with _Maker(asked, by_engine=by_engine) as maker:
         for name in asked.feeds:

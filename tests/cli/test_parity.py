@@ -246,6 +246,34 @@ def test_a_converted_model_may_have_narrower_floats_than_its_reference(inside: I
     assert document(inside).record.judged_as == "fp16"  # its constants are float16
 
 
+def save_quantised(path: Path, zero: int) -> None:
+    """y = x by way of 8 bits, with a step of 1/32."""
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "step", "zero"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "step", "back"], ["y"]),
+    ]
+    values = {"step": np.float32(1 / 32), "zero": np.int8(0), "back": np.int8(zero)}
+    graph = helper.make_graph(
+        nodes,
+        "quantised",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 64])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 64])],
+        [numpy_helper.from_array(np.array(value), name) for name, value in values.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+def test_the_precision_asked_for_is_the_one_that_holds(inside: Inside) -> None:
+    """An offset of one step is within what 8 bits may err; who knows that both files quantise alike asks for more."""
+    save_quantised(inside.folder / "right.onnx", 0)
+    save_quantised(inside.folder / "off.onnx", 1)
+    asked = ("--reference", "right.onnx", "--input-set", "normal:0", "-b", "1", "-t", "1")
+    assert inside("parity", "ort", "-m", "off.onnx", *asked).code == 0
+    done = inside("parity", "ort", "-m", "off.onnx", *asked, "--judge-as", "fp32")
+    assert done.code == 1, done.text
+    assert inside("parity", "ort", "-m", "right.onnx", *asked, "--judge-as", "fp32").code == 0
+
+
 def test_a_model_that_has_no_number_everywhere(inside: Inside) -> None:
     """A logarithm: the default sets on which the reference is not finite are left out, and said; asked ones stay."""
     graph = helper.make_graph(

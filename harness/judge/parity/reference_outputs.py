@@ -46,7 +46,8 @@ class References:
 
     `disagreements` are the outputs that a second run of the reference did not give again. `engine` is the backend
     that stands in for a reference, where one does. `own_precision`: the coarsest format that the model rounds to by
-    itself, whatever it is run in.
+    itself, whatever it is run in. `judged_as`: the precision whose budgets the user asked for; empty: the coarser of
+    the engine's and the model's own.
     """
 
     by_set: dict[str, Reference] = field(default_factory=dict)
@@ -57,8 +58,9 @@ class References:
     note: str = ""
     engine: str = ""
     own_precision: str = "fp32"
+    judged_as: str = ""
     disagreements: tuple[SelfAgreement, ...] = ()
 
     def precision(self, asked: str) -> str:
         """The precision whose budget holds for an engine in the precision `asked`."""
-        return coarser(asked, self.own_precision)
+        return self.judged_as or coarser(asked, self.own_precision)
