@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from math import prod
 from typing import Any
 
 from backends.graph_facts import GraphFacts
+from backends.onnx_walk import constants, label, nodes
 
 _NUMPY_NAMES = {"float": "float32", "double": "float64"}
 
@@ -26,11 +26,6 @@ def onnx_facts(model: Any, origin: str) -> GraphFacts:
     )
 
 
-def label(node: Any) -> str:
-    """Operator type of a node, with its domain where that is not ONNX's own."""
-    return str(node.op_type) if node.domain in ("", "ai.onnx") else f"{node.domain}:{node.op_type}"
-
-
 def is_constant(node: Any) -> bool:
     """Whether a node only holds a constant."""
     return node.op_type == "Constant" and node.domain in ("", "ai.onnx")
@@ -42,53 +37,3 @@ def dtype_name(kind: int) -> str:
 
     name = str(onnx.TensorProto.DataType.Name(kind)).lower()
     return _NUMPY_NAMES.get(name, name)
-
-
-def constants(model: Any) -> Iterator[Any]:
-    """Tensors of all graphs: initialisers, and those in attributes."""
-    for graph in graphs(model.graph):
-        yield from initialisers(graph)
-    for node in nodes(model):
-        yield from attribute_tensors(node)
-
-
-def initialisers(graph: Any) -> Iterator[Any]:
-    """Initialisers of one graph; of a sparse one its values."""
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield sparse.values
-
-
-def attribute_tensors(node: Any) -> Iterator[Any]:
-    """Tensors that a node has as attributes, those of its subgraphs left out."""
-    for attribute in node.attribute:
-        if attribute.HasField("t"):
-            yield attribute.t
-        yield from attribute.tensors
-
-
-def nodes(model: Any) -> Iterator[Any]:
-    """Nodes of all graphs and functions."""
-    for graph in graphs(model.graph):
-        yield from graph.node
-    for function in model.functions:
-        for node in function.node:
-            yield node
-            for inner in subgraphs(node):
-                yield from inner.node
-
-
-def graphs(graph: Any) -> Iterator[Any]:
-    """A graph and all that are inside it."""
-    yield graph
-    for node in graph.node:
-        yield from subgraphs(node)
-
-
-def subgraphs(node: Any) -> Iterator[Any]:
-    """All graphs inside a node."""
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield from graphs(attribute.g)
-        for inner in attribute.graphs:
-            yield from graphs(inner)

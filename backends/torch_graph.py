@@ -6,17 +6,14 @@ same operators with the same arguments as in eager mode. The ONNX exporter tells
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
-import logging
 import re
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from backends.contract import ModelSource, UnsupportedError
+from backends.torch_quiet import quiet_export
 
 _NUMBERED = re.compile(r"val_\d+")
 _LARGEST = re.compile(r"^\s*(\w+) = Dim\('\w+'.*\bmax=(\d+)", re.MULTILINE)
@@ -68,7 +65,7 @@ def export(module: Any, examples: Sequence[Any], source: ModelSource, torch: Any
         )
 
     try:
-        with _quiet():
+        with quiet_export():
             try:
                 return torch.export.export(module, tuple(examples), dynamic_shapes=shapes({}))
             except torch._dynamo.exc.UserError as error:
@@ -100,7 +97,7 @@ def onnx_nodes(program: Any, examples: Sequence[Any], source: ModelSource, torch
     opset = next((entry.version for entry in model.opset_import if not entry.domain), None)
     outputs = [value.name for value in graph.output]
     try:
-        with _quiet():
+        with quiet_export():
             exported = torch.onnx.export(
                 program,
                 tuple(examples),
@@ -151,16 +148,3 @@ def wrap_operators(program: Any, wrap: Callable[[Any], Callable[..., Any]]) -> A
             node.target = wrap(node)
     graph.recompile()
     return graph
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the exporters' progress lines and warnings off; what they raise still passes."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)

@@ -6,6 +6,7 @@ that ONNX Runtime's plain kernels make themselves stays hidden.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,8 @@ def engine_reference(
     def call(what: Any, feeds: dict[str, Array]) -> dict[str, Array]:
         # A file may be larger than the 2 GB that a model in memory can have.
         changed = what is not model or bool(arguments.get("run"))
-        values = _run(source, what.SerializeToString() if changed else str(source.onnx_path), feeds, threads)
+        which = what.SerializeToString() if changed else str(source.onnx_path)
+        values = run_plain(source, lambda: open_plain(which, threads), feeds)
         return {
             spec.name: value.astype(dtype) if value.dtype.kind == "f" else value
             for spec, value in zip(source.outputs, values, strict=True)
@@ -69,16 +71,21 @@ def engine_reference(
     }, outputs
 
 
-def _run(source: ModelSource, what: bytes | str, feeds: dict[str, Array], threads: int) -> list[Array]:
+def open_plain(what: bytes | str, threads: int) -> Any:
+    """A session of ONNX Runtime on the CPU without its optimisations; `what` is a model or its path."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    return ort.InferenceSession(what, options, providers=["CPUExecutionProvider"])
+
+
+def run_plain(source: ModelSource, opened: Callable[[], Any], feeds: Mapping[str, Array]) -> list[Array]:
+    """Outputs of the session that `opened` gives, in the order of `source`. Raises ModelError where it cannot run."""
     try:
-        session = ort.InferenceSession(what, options, providers=["CPUExecutionProvider"])
-        values = session.run([spec.name for spec in source.outputs], feeds)
+        values = opened().run([spec.name for spec in source.outputs], dict(feeds))
     except Exception as error:
         # Its errors have no common base class.
         reason = str(error).strip().partition("\n")[0][:300]

@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import io
-import logging
 import shutil
-import warnings
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from backends.contract import Array
+from backends.torch_quiet import quiet_export
 from suites import cache
 from suites.catalogue import BuiltinModel, builtin
 from suites.errors import ModelError
@@ -141,7 +138,7 @@ def write_onnx(module: Any, model: BuiltinModel, path: Path) -> None:
         {axis: dims[dim] for axis, dim in enumerate(spec.shape) if isinstance(dim, str)}
         for spec in model.inputs
     )
-    with _quiet():
+    with quiet_export():
         program = torch.onnx.export(
             module,
             tuple(examples),
@@ -175,16 +172,3 @@ def check_export(model: BuiltinModel, path: Path) -> None:
                 f"the export of {model.name!r} has the {kind} {found[kind]}, the catalogue says {expected}",
                 "this version of torch exports it otherwise; please report it with torch's version",
             )
-
-
-@contextlib.contextmanager
-def _quiet() -> Any:
-    """Keeps the exporter's progress lines and warnings off; what it raises still passes."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)

@@ -12,15 +12,8 @@ from typing import Any
 
 from backends.contract import Array
 from backends.graph_facts import PARAMETER_DTYPES
-from backends.onnx_facts import (
-    attribute_tensors,
-    dtype_name,
-    graphs,
-    initialisers,
-    is_constant,
-    onnx_facts,
-    subgraphs,
-)
+from backends.onnx_facts import dtype_name, is_constant, onnx_facts
+from backends.onnx_walk import attribute_tensors, graphs, initialisers, subgraphs
 from suites.graph_tensors import used_names
 from suites.onnx_file import read
 

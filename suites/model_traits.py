@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
+
+from backends.onnx_walk import nodes as every_node
 
 RANDOM = frozenset(
     {
@@ -32,7 +33,7 @@ _QUANTISING = frozenset(
 
 def drop_seeds(model: Any) -> None:
     """Take the attribute `seed` from every random operator of the `onnx.ModelProto` `model`, in place."""
-    for node in _nodes(model):
+    for node in every_node(model):
         if node.op_type in RANDOM:
             kept = [attribute for attribute in node.attribute if attribute.name != "seed"]
             del node.attribute[:]
@@ -47,7 +48,7 @@ def own_precision(model: Any) -> str:
     """
     from onnx import TensorProto
 
-    nodes = list(_nodes(model))
+    nodes = list(every_node(model))
     if any(node.op_type in _QUANTISING for node in nodes):
         return "int8"
     graph = model.graph
@@ -65,18 +66,4 @@ def has_long_sums(model: Any) -> bool:
     """Whether the order of summation may decide the error of the `onnx.ModelProto` `model`."""
     from suites.evaluator_sums import LONG_SUMS
 
-    return any(node.op_type in LONG_SUMS for node in _nodes(model))
-
-
-def _nodes(model: Any) -> Iterator[Any]:
-    yield from _within(model.graph.node)
-    for function in model.functions:
-        yield from _within(function.node)
-
-
-def _within(nodes: Any) -> Iterator[Any]:
-    for node in nodes:
-        yield node
-        for attribute in node.attribute:
-            for graph in (attribute.g, *attribute.graphs):
-                yield from _within(graph.node)
+    return any(node.op_type in LONG_SUMS for node in every_node(model))

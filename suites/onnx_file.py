@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from backends.contract import Array, TensorSpec
+from backends.onnx_walk import constants, initialisers, label, nodes
 from suites.cache import file_sha256
 from suites.errors import ModelError
 
@@ -46,7 +46,7 @@ def inspect(arguments: dict[str, Any], _arrays: dict[str, Array]) -> tuple[dict[
     path = Path(str(arguments["path"]))
     model = read(path)
     external = _external_data(model, path)
-    initialised = {tensor.name for tensor in _initializers(model.graph)}
+    initialised = {tensor.name for tensor in initialisers(model.graph)}
     inputs = [_spec(value, "input") for value in model.graph.input if value.name not in initialised]
     inferred = _complete(model)
     outputs = [_spec(value, "output") for value in inferred.graph.output]
@@ -60,7 +60,7 @@ def inspect(arguments: dict[str, Any], _arrays: dict[str, Array]) -> tuple[dict[
         "opset": {entry.domain or "ai.onnx": entry.version for entry in model.opset_import},
         "producer": f"{model.producer_name} {model.producer_version}".strip(),
         "parameters": _parameters(model),
-        "operators": dict(sorted(Counter(_operator(node) for node in _nodes(model)).items())),
+        "operators": dict(sorted(Counter(label(node) for node in nodes(model)).items())),
         "external_data": [
             {"location": name, "bytes": file.stat().st_size} for name, file in external.items()
         ],
@@ -182,7 +182,7 @@ def _external_data(model: Any, path: Path) -> dict[str, Path]:
 
     found: dict[str, Path] = {}
     folder = path.parent.resolve()
-    for tensor in _tensors(model):
+    for tensor in constants(model):
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
@@ -208,49 +208,4 @@ def _parameters(model: Any) -> int:
 
     kinds = onnx.TensorProto
     counted = {kinds.FLOAT, kinds.DOUBLE, kinds.FLOAT16, kinds.BFLOAT16, kinds.INT8, kinds.UINT8}
-    return sum(math.prod(tensor.dims) for tensor in _tensors(model) if tensor.data_type in counted)
-
-
-def _operator(node: Any) -> str:
-    return str(node.op_type) if node.domain in ("", "ai.onnx") else f"{node.domain}:{node.op_type}"
-
-
-def _tensors(model: Any) -> Iterator[Any]:
-    """Constants of the model: initializers of all graphs, and the tensors in attributes."""
-    for graph in _graphs(model.graph):
-        yield from _initializers(graph)
-    for node in _nodes(model):
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-
-
-def _initializers(graph: Any) -> Iterator[Any]:
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield sparse.values
-
-
-def _nodes(model: Any) -> Iterator[Any]:
-    for graph in _graphs(model.graph):
-        yield from graph.node
-    for function in model.functions:
-        for node in function.node:
-            yield node
-            for inner in _subgraphs(node):
-                yield from inner.node
-
-
-def _graphs(graph: Any) -> Iterator[Any]:
-    yield graph
-    for node in graph.node:
-        yield from _subgraphs(node)
-
-
-def _subgraphs(node: Any) -> Iterator[Any]:
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield from _graphs(attribute.g)
-        for graph in attribute.graphs:
-            yield from _graphs(graph)
+    return sum(math.prod(tensor.dims) for tensor in constants(model) if tensor.data_type in counted)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from backends.contract import Array
+from backends.onnx_walk import nodes as every_node
 from suites.errors import ModelError
 from suites.graph_tensors import used_names
 
@@ -60,7 +61,7 @@ def cut(arguments: dict[str, Any], arrays: dict[str, Array]) -> tuple[dict[str, 
         functions=list(model.functions),
         producer_name="harness",
     )
-    for node in _all_nodes(part.graph):
+    for node in every_node(part):
         for attribute in node.attribute:
             if attribute.HasField("t") and external_data_helper.uses_external_data(attribute.t):
                 external_data_helper.load_external_data_for_tensor(attribute.t, str(path.parent))
@@ -121,14 +122,6 @@ def _inner_names(node: Any) -> Iterator[str]:
             for inner in graph.node:
                 yield from inner.output
                 yield from _inner_names(inner)
-
-
-def _all_nodes(graph: Any) -> Iterator[Any]:
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from _all_nodes(inner)
 
 
 def _typed(arguments: dict[str, Any]) -> dict[str, Any]:

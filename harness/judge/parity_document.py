@@ -11,12 +11,11 @@ from pydantic import Field
 from harness.errors import ExitCode
 from harness.judge.accuracy import AccuracyJudgement, accuracy_fails, judge_accuracies
 from harness.judge.parity import budget_use, worst_place
+from harness.judge.parity.summary import ORDER
 from harness.records import OutputParity, ParityStatus, Record, Status, VariantRef
 from harness.records.accuracy import Accuracy, Task
 from harness.records.base import PossiblyInfinite
 from harness.records.parity_check import ParityCheck, ParityRecord
-
-_RANK: dict[ParityStatus, int] = {"pass": 0, "unknown": 1, "nondeterministic": 2, "fail": 3}
 
 
 class WorstPlace(Record):
@@ -81,7 +80,7 @@ def judge_contender(record: ParityRecord, contender: str) -> ContenderVerdict:
     """
     own = [(place, check) for place, check in enumerate(record.checks) if check.contender.text == contender]
     found = [_judged(variant, [check for _, check in own], record) for variant in record.planned]
-    verdict, reason = max(found, key=lambda pair: _RANK[pair[0]], default=("unknown", "nothing was compared"))
+    verdict, reason = max(found, key=lambda pair: ORDER[pair[0]], default=("unknown", "nothing was compared"))
     outputs = [output for _, check in own if check.parity for output in check.parity.outputs]
     statuses = [check.status for _, check in own] if own else ["interrupted"]
     return ContenderVerdict(
@@ -120,7 +119,7 @@ def _worst(checks: Sequence[tuple[int, ParityCheck]]) -> WorstPlace | None:
     ]
     if not found:
         return None
-    number, check, output = max(found, key=lambda each: (_RANK[each[2].status], budget_use(each[2])))
+    number, check, output = max(found, key=lambda each: (ORDER[each[2].status], budget_use(each[2])))
     assert check.parity is not None
     measure, ratio, budget = _measure(output)
     return WorstPlace(

@@ -25,7 +25,7 @@ SKIPS = 2.0
 DOUBT = 1.25
 """From this ratio on a repeated call is doubted: what it leaves out a user who has new inputs has to pay."""
 LATE_FAILS = 0.5
-"""A call that leaves at least this share of the work to whoever reads the outputs has not done it."""
+"""A call whose median leaves more than this share of the work to whoever reads the outputs has not done it."""
 LATE_DOUBT = 0.2
 LATE_SLACK_NS = 100_000
 """Reading outputs the first time may take so much longer than the second time: they are not in the caches yet."""
@@ -116,20 +116,28 @@ def _ratio(trials: Sequence[Trial]) -> Estimate:
 
 
 def _late(trials: Sequence[Trial]) -> Estimate:
-    """The smallest share of any trial, from the shortest times of each: a disturbance only lengthens them.
+    """The median share over all pairs: what a first reading takes longer than the shortest second one of its trial.
 
-    In every single call the work has to be waited for, so that the shortest first reading waits too.
+    A median, since a worker that is held up may wait for late work there as well as in the reading: between the call
+    and the reading, which then finds the work done, as much as in the reading itself.
     """
+    passes = [trial.fresh for trial in trials if trial.fresh and trial.fresh.download_again_ns]
     shares = []
-    for trial in trials:
-        one = trial.fresh
-        if one is None or not one.download_ns or not one.download_again_ns:
-            continue
-        waited = min(one.download_ns) - min(one.download_again_ns) - LATE_SLACK_NS
-        shares.append(max(0, waited) / (max(0, waited) + min(one.fresh_ns)))
+    for one in passes:
+        for call, first in zip(one.fresh_ns, one.download_ns, strict=True):
+            waited = max(0, first - min(one.download_again_ns) - LATE_SLACK_NS)
+            shares.append(waited / max(1, waited + call))
     if not shares:
         return Estimate(value=None, reason="outputs were not read after calls on fresh inputs")
-    return Estimate(value=min(shares), confidence=CONFIDENCE, samples=len(shares), trials=len(shares))
+    found = median_interval(shares, CONFIDENCE)
+    return Estimate(
+        value=float(np.median(shares)),
+        low=found[0] if found else min(shares),
+        high=found[1] if found else max(shares),
+        confidence=CONFIDENCE if found else 1.0 - 2.0 ** (1 - len(shares)),
+        samples=len(shares),
+        trials=len(passes),
+    )
 
 
 def _ratio_words(ratio: Estimate) -> str:

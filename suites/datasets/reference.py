@@ -12,9 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from backends.contract import Array, ModelSource
+from suites.engine_reference import open_plain, run_plain
 from suites.errors import ModelError
 from suites.reference import inputs_of
 
@@ -51,17 +50,9 @@ def by_onnxruntime(arguments: dict[str, Any], arrays: dict[str, Array]) -> Answe
     source = ModelSource.from_json(arguments["source"])
     if source.onnx_path is None:
         raise ModelError(f"the model {source.name!r} is no ONNX file", "ONNX Runtime needs one")
-    names = [spec.name for spec in source.outputs]
-    try:
-        session = _session(str(source.onnx_path), int(arguments["threads"]))
-        values = session.run(names, inputs_of(source, arrays))
-    except Exception as error:
-        # Its errors have no common base class.
-        reason = str(error).strip().partition("\n")[0][:300]
-        raise ModelError(
-            f"ONNX Runtime cannot run {source.name!r}: {reason}", "export it with standard operators"
-        ) from error
-    outputs = {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
+    path, threads = str(source.onnx_path), int(arguments["threads"])
+    values = run_plain(source, lambda: _session(path, threads), inputs_of(source, arrays))
+    outputs = {spec.name: value for spec, value in zip(source.outputs, values, strict=True)}
     return {"description": f"onnxruntime {ort.__version__} float32, not optimised"}, outputs
 
 
@@ -71,12 +62,4 @@ def _module(factory: str, weights: Path | None) -> Any:
     return getattr(importlib.import_module(module_name), attribute)(weights)
 
 
-@lru_cache(maxsize=1)
-def _session(path: str, threads: int) -> Any:
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+_session = lru_cache(maxsize=1)(open_plain)

@@ -33,11 +33,19 @@ def make(
 
     Raises ModelError for another signature, an unknown implementation, or a library that is not installed.
     """
+    check_classifier("classify", 3, inputs, outputs)
+    return _Classify(codec(implementation, "classify"), inputs[0], outputs[0])
+
+
+def check_classifier(
+    pipeline: str, channels: int, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]
+) -> None:
+    """Raise ModelError unless a model takes float32 [batch, channels, n, n] and gives [batch, classes]."""
     shapes = [spec.shape for spec in (*inputs, *outputs)]
     fits = (
         (len(inputs), len(outputs)) == (1, 1)
         and [len(shape) for shape in shapes] == [4, 2]
-        and shapes[0][1] == 3
+        and shapes[0][1] == channels
         and shapes[0][2] == shapes[0][3]
         and isinstance(shapes[0][2], int)
         and isinstance(shapes[1][1], int)
@@ -45,10 +53,10 @@ def make(
     )
     if not fits:
         raise ModelError(
-            f"the pipeline 'classify' does not fit inputs {shapes[: len(inputs)]} and outputs {shapes[len(inputs) :]}",
-            "it takes a model with one input float32 [batch, 3, n, n] and one output [batch, classes]",
+            f"the pipeline {pipeline!r} does not fit inputs {shapes[: len(inputs)]} and outputs "
+            f"{shapes[len(inputs) :]}",
+            f"it takes a model with one input float32 [batch, {channels}, n, n] and one output [batch, classes]",
         )
-    return _Classify(codec(implementation, "classify"), inputs[0], outputs[0])
 
 
 class _Classify:

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from backends.contract import Array, TensorSpec
-from suites.errors import ModelError
-from suites.pipelines.classify import best_classes
+from suites.pipelines.classify import best_classes, check_classifier
 from suites.pipelines.pictures import Codec, as_planes, codec, decoded
 from suites.pipelines.pipeline import Pipeline, checked_output, versions
 
@@ -28,20 +27,7 @@ def make(
 
     Raises ModelError for another signature, an unknown implementation, or a library that is not installed.
     """
-    shapes = [spec.shape for spec in (*inputs, *outputs)]
-    fits = (
-        (len(inputs), len(outputs)) == (1, 1)
-        and [len(shape) for shape in shapes] == [4, 2]
-        and shapes[0][1] == 1
-        and shapes[0][2] == shapes[0][3]
-        and all(isinstance(dim, int) for dim in (shapes[0][2], shapes[1][1]))
-        and inputs[0].dtype == "float32"
-    )
-    if not fits:
-        raise ModelError(
-            f"the pipeline 'digits' does not fit inputs {shapes[: len(inputs)]} and outputs {shapes[len(inputs) :]}",
-            "it takes a model with one input float32 [batch, 1, n, n] and one output [batch, classes]",
-        )
+    check_classifier("digits", 1, inputs, outputs)
     return _Digits(codec(implementation, "digits"), inputs[0], outputs[0])
 
 

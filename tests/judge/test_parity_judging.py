@@ -399,3 +399,15 @@ def test_missing_outputs_and_no_reference_never_pass() -> None:
     assert (nothing.status, nothing.reason) == ("unknown", "it cannot be run")
     assert verdict(engine(), references(), drift=None).status == "unknown"
     assert verdict(engine(), references(), breaches=("output z is missing",)).status == "fail"
+
+
+@pytest.mark.parametrize(("rows", "status"), [(0, "pass"), (1, "unknown"), (2, "fail")])
+def test_only_an_empty_output_is_right_where_none_is_due(rows: int, status: str) -> None:
+    """Moved runs of the reference give one row on the second input set, it gives none: another one is not known."""
+    right = RIGHTS["ones"]
+    none, one = np.empty((0, 50)), np.ones((1, 50))
+    nothing = Reference({"y": none}, {"y": none}, ties={"bf16": ({"y": one},) * 16})
+    known = References({"boxes": reference(right), "nothing": nothing}, "r", "y", strength="independent")
+    outputs = {"boxes": {"y": rounded(right)}, "nothing": {"y": np.ones((rows, 50), np.float32)}}
+    found = judge_outputs([Y], outputs, known, "bf16", detail="none")
+    assert [(each.input_set, each.status) for each in found] == [("boxes", "pass"), ("nothing", status)]

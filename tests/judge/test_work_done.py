@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from tests.factories import make_parity
 MS = 1_000_000
 
 
-def trial(index: int, fresh: object, repeated: object, wait: int = 0) -> Trial:
+def trial(index: int, fresh: object, repeated: object, wait: object = 0, again: Sequence[int] = ()) -> Trial:
     fresh_ns = tuple(int(value) for value in np.atleast_1d(fresh))
     pairs = len(fresh_ns)
     return Trial(
@@ -27,8 +29,8 @@ def trial(index: int, fresh: object, repeated: object, wait: int = 0) -> Trial:
             by="upload",
             fresh_ns=fresh_ns,
             repeated_ns=tuple(int(value) for value in np.atleast_1d(repeated)),
-            download_ns=(3_000 + wait,) * pairs,
-            download_again_ns=(2_500,) * pairs,
+            download_ns=tuple(int(value) for value in np.broadcast_to(np.add(3_000, wait), pairs)),
+            download_again_ns=tuple(again) or (2_500,) * pairs,
         ),
     )
 
@@ -73,10 +75,20 @@ def test_work_that_is_left_to_the_reader_of_outputs_is_found(call_ns: int, wait_
         assert "when the outputs are read" in found.words
 
 
-def test_one_trial_in_which_nobody_waited_is_enough_to_acquit() -> None:
-    waiting = trials(1_000, 1_000, wait=10 * MS)
-    assert judge_work(waiting).status == "fail"
-    assert judge_work([*waiting, trial(9, [1_000] * 3, [1_000] * 3)]).status == "pass"
+def test_a_worker_that_was_held_up_before_it_read_the_outputs_acquits_nobody() -> None:
+    """Held up for longer than the work takes, it finds the work done and waits for nothing."""
+    waits = [0, 10 * MS, 10 * MS, 10 * MS, 0, 10 * MS, 10 * MS, 10 * MS]
+    found = judge_work([trial(0, [1_000] * 8, [1_000] * 8, waits)])
+    assert found.status == "fail"
+    assert (found.late.low, found.late.samples, found.late.trials) == (0.0, 8, 1)
+
+
+def test_late_work_has_its_interval_and_the_confidence_of_few_pairs() -> None:
+    late = judge_work(trials(1_000, 1_000, wait=10 * MS)).late
+    assert late.low is not None and late.value is not None and late.high is not None
+    assert 0.999 < late.low <= late.value <= late.high <= 1.0
+    assert (late.samples, late.trials, late.confidence) == (12, 4, CONFIDENCE)
+    assert judge_work([trial(0, [1_000] * 3, [1_000] * 3, 10 * MS)]).late.confidence == 0.75
 
 
 def test_without_calls_nothing_is_known_and_why_is_said() -> None:
@@ -152,3 +164,24 @@ def test_engines_that_leave_out_most_of_the_work_are_found_on_a_busy_machine() -
         for _ in range(200)
     ]
     assert all(run.status == "fail" for run in runs)
+
+
+def held_up(generator: np.random.Generator, pairs: int) -> np.ndarray:
+    """Nanoseconds for which a busy machine takes the processor away: at every fifth chance, 1 to 20 ms."""
+    return np.where(generator.random(pairs) < 0.2, MS * (1 + 19 * generator.random(pairs)), 0.0)
+
+
+@pytest.mark.parametrize("pairs", [8, 12])
+@pytest.mark.parametrize(("work_ns", "status"), [(400_000, "fail"), (0, "pass")])
+def test_late_work_is_found_and_honest_reading_is_not_accused_on_a_busy_machine(
+    pairs: int, work_ns: int, status: str
+) -> None:
+    """The processor is taken away before the first reading (work goes on meanwhile), in it, and in the second."""
+    generator = np.random.default_rng(8)
+    right = 0
+    for _ in range(500):
+        waits = np.maximum(0.0, work_ns - held_up(generator, pairs)) + held_up(generator, pairs)
+        again = [int(value) for value in 2_500 + held_up(generator, pairs)]
+        call = 1_000 if work_ns else 400_000
+        right += judge_work([trial(0, [call] * pairs, [call] * pairs, waits, again)]).status == status
+    assert right >= (475 if pairs == 12 else 450)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -65,8 +66,9 @@ def test_an_engine_that_leaves_work_out_is_fast_on_repeated_inputs_alone(tmp_pat
 def test_an_engine_that_works_late_lets_the_reader_wait(tmp_path: Path) -> None:
     found, _ = run(open_session(tmp_path, "late"))
     assert min(found["fresh"]) < WORK_US * 1000 / 2
-    assert min(found["download"]) > WORK_US * 1000 / 2
-    assert min(found["download_again"]) < WORK_US * 1000 / 2
+    # Medians: a worker that is held up before it reads finds the work done.
+    assert median(found["download"]) > WORK_US * 1000 / 2
+    assert median(found["download_again"]) < WORK_US * 1000 / 2
 
 
 @pytest.mark.parametrize("fault", ["off_by_one", "wrong_at_times"])
